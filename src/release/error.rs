@@ -1,0 +1,91 @@
+use super::{ManifestError, ReleaseNumber};
+use crate::{
+    shard::ShardError,
+    student::{DocumentError, StudentId},
+};
+
+/// Why a release cannot be read, verified or committed. Each names the object it is about.
+#[derive(Debug, thiserror::Error)]
+pub enum ReleaseError {
+    /// The store did not answer, or not as asked. It may answer later.
+    #[error("{operation} {key} in the store: {source}")]
+    Store {
+        /// What was asked of the store.
+        operation: &'static str,
+        /// The object.
+        key: String,
+        /// The store's own word.
+        source: object_store::Error,
+    },
+    /// The bucket's name leads nowhere.
+    #[error("the bucket {bucket}: {problem}")]
+    Bucket {
+        /// The name.
+        bucket: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// Two writers could both win.
+    #[error(
+        "the store at {place} does not honour create-if-absent: it let a second write to one key succeed; \
+         releases can not be committed there"
+    )]
+    Unconditional {
+        /// The store.
+        place: String,
+    },
+    /// There is no such release.
+    #[error("there is no release {0}")]
+    Absent(ReleaseNumber),
+    /// A manifest cannot be used.
+    #[error("the manifest {key}: {source}")]
+    Manifest {
+        /// Where it lies.
+        key: String,
+        /// What is wrong with it.
+        source: ManifestError,
+    },
+    /// An object does not hold what it should.
+    #[error("{key} holds other bytes than it should: {problem}")]
+    Different {
+        /// Where it lies.
+        key: String,
+        /// What differs.
+        problem: String,
+    },
+    /// A blob with the right hash is not a shard as its manifest describes it.
+    #[error("the shard {key}: {source}")]
+    Shard {
+        /// Where it lies.
+        key: String,
+        /// What is wrong with it.
+        source: ShardError,
+    },
+    /// A frame holds something other than its student's document.
+    #[error("the shard {key}, student {id}: {source}")]
+    Document {
+        /// Where it lies.
+        key: String,
+        /// Whose frame it is.
+        id: StudentId,
+        /// What is wrong with the document.
+        source: DocumentError,
+    },
+    /// A frame holds another student's document.
+    #[error("the shard {key} holds the document of student {found} as that of {id}")]
+    WrongStudent {
+        /// Where it lies.
+        key: String,
+        /// Whose frame it is.
+        id: StudentId,
+        /// Whose document is in it.
+        found: StudentId,
+    },
+}
+
+impl ReleaseError {
+    pub(super) fn store(operation: &'static str, key: impl ToString) -> impl Fn(object_store::Error) -> Self {
+        let key = key.to_string();
+        move |source| Self::Store { operation, key: key.clone(), source }
+    }
+}

@@ -1,0 +1,24 @@
+//! A release: one manifest that names every shard of a publication, and the store that holds both.
+//!
+//! Creating the manifest is the commit; everything before it can be thrown away. `docs/FORMAT.md` describes
+//! keys and manifests for readers in other languages. This module moves bytes; it knows neither the database
+//! nor how a document is rendered.
+
+mod bucket;
+mod commit;
+mod digest;
+mod error;
+mod key;
+mod manifest;
+mod probe;
+mod store;
+mod verify;
+
+pub use bucket::Bucket;
+pub use commit::Commit;
+pub use digest::Digest;
+pub use error::ReleaseError;
+pub use key::{Attempt, KeyError, ReleaseNumber, ShardKey};
+pub use manifest::{FORMAT, Manifest, ManifestError, ShardEntry};
+pub use store::ReleaseStore;
+pub use verify::Verified;

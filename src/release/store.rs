@@ -1,0 +1,120 @@
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::TryStreamExt;
+use object_store::{Error, ObjectStore, ObjectStoreExt, PutMode, PutOptions, path::Path};
+
+use super::{Digest, Manifest, ReleaseError, ReleaseNumber, ShardEntry, ShardKey};
+use crate::shard::Shard;
+
+/// The releases and shards in one bucket.
+///
+/// Reading may be done by any number of programs at once, and so may publishing: shards are named by the run
+/// that writes them, and [`commit`](Self::commit) lets one of several rivals win.
+#[derive(Debug, Clone)]
+pub struct ReleaseStore {
+    pub(super) objects: Arc<dyn ObjectStore>,
+    place: String,
+}
+
+/// A nation's manifest has about 200 KiB; one of this size is hostile.
+const MAX_MANIFEST: u64 = 256 << 20;
+
+impl ReleaseStore {
+    /// The releases in `objects`; `place` is what messages call it.
+    pub fn new(objects: Arc<dyn ObjectStore>, place: String) -> Self {
+        Self { objects, place }
+    }
+
+    /// What messages call the store.
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// The greatest number of a release, if there is one.
+    pub async fn current(&self) -> Result<Option<ReleaseNumber>, ReleaseError> {
+        let folder = Path::from(ReleaseNumber::FOLDER);
+        let numbers = self.objects.list(Some(&folder)).try_fold(None, async |greatest, object| {
+            Ok(ReleaseNumber::at(&object.location).max(greatest))
+        });
+        numbers.await.map_err(ReleaseError::store("listing", &folder))
+    }
+
+    /// The manifest of a release, if there is such a release.
+    pub async fn manifest(&self, number: ReleaseNumber) -> Result<Option<Manifest>, ReleaseError> {
+        let key = number.path();
+        let found = match self.objects.get(&key).await {
+            Err(Error::NotFound { .. }) => return Ok(None),
+            found => found.map_err(ReleaseError::store("reading", &key))?,
+        };
+        if found.meta.size > MAX_MANIFEST {
+            return Err(ReleaseError::Different {
+                key: key.to_string(),
+                problem: format!("{} bytes are more than any manifest has", found.meta.size),
+            });
+        }
+        let json = found.bytes().await.map_err(ReleaseError::store("reading", &key))?;
+        let manifest = Manifest::from_json(number, &json);
+        manifest.map(Some).map_err(|source| ReleaseError::Manifest { key: key.to_string(), source })
+    }
+
+    /// Uploads a shard and compares what the store has then with what was sent. When this returns, the blob
+    /// is durable as far as the store promises it.
+    pub async fn put_shard(&self, key: &ShardKey, blob: Bytes) -> Result<(), ReleaseError> {
+        let path = key.path();
+        let created = self.create(&path, blob.clone()).await;
+        match created {
+            // Our own put may have been retried below us; what counts is what lies there now.
+            Ok(()) | Err(Error::AlreadyExists { .. }) => {}
+            Err(error) => return Err(ReleaseError::store("writing", key)(error)),
+        }
+        let stored = self.objects.get(&path).await.map_err(ReleaseError::store("reading back", key))?;
+        let stored = stored.bytes().await.map_err(ReleaseError::store("reading back", key))?;
+        if stored != blob {
+            return Err(ReleaseError::Different {
+                key: key.to_string(),
+                problem: "what was read back is not what was written".to_owned(),
+            });
+        }
+        Ok(())
+    }
+
+    /// Downloads a blob and compares it with what the manifest says of it.
+    pub async fn shard_bytes(&self, entry: &ShardEntry) -> Result<Bytes, ReleaseError> {
+        let key = &entry.key;
+        let found = self.objects.get(&key.path()).await.map_err(ReleaseError::store("reading", key))?;
+        let different = |problem: String| ReleaseError::Different { key: key.to_string(), problem };
+        if found.meta.size != entry.bytes {
+            return Err(different(format!("{} bytes instead of {}", found.meta.size, entry.bytes)));
+        }
+        let blob = found.bytes().await.map_err(ReleaseError::store("reading", key))?;
+        let digest = Digest::of(&blob);
+        if digest != key.digest {
+            return Err(different(format!("their SHA-256 is {digest}")));
+        }
+        Ok(blob)
+    }
+
+    /// Creates an object that must not be there yet.
+    pub(super) async fn create(&self, path: &Path, bytes: Bytes) -> Result<(), Error> {
+        let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
+        self.objects.put_opts(path, bytes.into(), options).await.map(drop)
+    }
+}
+
+impl ShardEntry {
+    /// Opens the shard in `blob`, whose hash is known to be right, and compares it with what the manifest
+    /// says of it.
+    pub fn open(&self, blob: Bytes) -> Result<Shard, ReleaseError> {
+        let ids = self.first_id.get()..=self.last_id.get();
+        let shard = Shard::open(blob, ids)
+            .map_err(|source| ReleaseError::Shard { key: self.key.to_string(), source })?;
+        if shard.students() != self.students as usize {
+            return Err(ReleaseError::Different {
+                key: self.key.to_string(),
+                problem: format!("{} students instead of {}", shard.students(), self.students),
+            });
+        }
+        Ok(shard)
+    }
+}

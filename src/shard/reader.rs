@@ -1,0 +1,197 @@
+use std::ops::RangeInclusive;
+
+use bytes::Bytes;
+
+use super::{Frame, ShardError, frame, layout::*};
+use crate::student::StudentId;
+
+/// A shard in memory, mapped or not. [`open`](Self::open) checks the structure once; finding a student then
+/// takes a binary search and no allocation.
+///
+/// Mapped bytes can change under a reader when the disk below them fails. So nothing that `open` found is
+/// taken for granted: every look-up checks its bounds and the frame's hash again.
+#[derive(Debug, Clone)]
+pub struct Shard {
+    blob: Bytes,
+    students: usize,
+    frames_end: usize,
+}
+
+impl Shard {
+    /// Reads the index of a shard that holds students with these ids and no others.
+    pub fn open(blob: Bytes, ids: RangeInclusive<u32>) -> Result<Self, ShardError> {
+        let table = SeekTable::find(&blob)?;
+        let index = table.last_entry()?;
+        let shard = Self::with_index(blob.clone(), index)?;
+        shard.check_columns(&ids)?;
+        shard.check_seek_table(&table)?;
+        Ok(shard)
+    }
+
+    /// How many students there are.
+    pub fn students(&self) -> usize {
+        self.students
+    }
+
+    /// The student's frame, if the student is in this shard.
+    pub fn find(&self, id: StudentId) -> Result<Option<Frame>, ShardError> {
+        let (mut low, mut high) = (0, self.students);
+        while low < high {
+            let middle = low.midpoint(high);
+            match self.id(middle) {
+                Some(found) if found == id.get() => return self.frame(middle, id).map(Some),
+                Some(found) if found < id.get() => low = middle + 1,
+                _ => high = middle,
+            }
+        }
+        Ok(None)
+    }
+
+    /// Every student with the frame, in id order.
+    pub fn frames(&self) -> impl Iterator<Item = Result<(StudentId, Frame), ShardError>> {
+        (0..self.students).map(|place| {
+            let number = self.id(place).unwrap_or(0);
+            let id = StudentId::new(number).map_err(|_| ShardError::Id { id: number, place })?;
+            Ok((id, self.frame(place, id)?))
+        })
+    }
+
+    fn with_index(blob: Bytes, (start, end): (usize, usize)) -> Result<Self, ShardError> {
+        const PART: &str = "the index";
+        let truncated = ShardError::Truncated { bytes: blob.len(), part: PART };
+        let body = start + SKIPPABLE_HEADER;
+        if u32_at(&blob, start) != Some(INDEX_MAGIC) {
+            return Err(ShardError::Magic { part: PART, offset: start });
+        }
+        if u32_at(&blob, start + 4).map(|size| size as usize) != end.checked_sub(body) {
+            return Err(ShardError::SeekTable("the index's size"));
+        }
+        if blob.get(body..body + 4) != Some(&INDEX_TAG) {
+            return Err(ShardError::Magic { part: PART, offset: body });
+        }
+        let version = u32_at(&blob, body + 4).ok_or(truncated.clone())?;
+        if version != INDEX_VERSION {
+            return Err(ShardError::Version(version));
+        }
+        let students = u32_at(&blob, body + 8).ok_or(truncated.clone())? as usize;
+        let size = students.checked_mul(INDEX_ENTRY).and_then(|entries| entries.checked_add(INDEX_HEADER));
+        if size != Some(end - body) {
+            return Err(truncated);
+        }
+        if students == 0 {
+            return Err(ShardError::Empty);
+        }
+        Ok(Self { blob, students, frames_end: start })
+    }
+
+    fn check_columns(&self, ids: &RangeInclusive<u32>) -> Result<(), ShardError> {
+        let mut last = 0;
+        let mut end = 0;
+        for place in 0..self.students {
+            let id = self.id(place).unwrap_or(0);
+            if id <= last || !ids.contains(&id) || StudentId::new(id).is_err() {
+                return Err(ShardError::Id { id, place });
+            }
+            let range = self.frame_range(place).filter(|range| range.start == end && range.end > end);
+            end = range.ok_or(ShardError::Offset { place })?.end;
+            last = id;
+        }
+        Ok(())
+    }
+
+    fn check_seek_table(&self, table: &SeekTable<'_>) -> Result<(), ShardError> {
+        if table.entries != self.students + 1 {
+            return Err(ShardError::SeekTable("the number of frames"));
+        }
+        for place in 0..self.students {
+            if table.compressed_size(place) != self.frame_range(place).map(|range| range.len()) {
+                return Err(ShardError::SeekTable("a frame's size"));
+            }
+        }
+        Ok(())
+    }
+
+    fn columns(&self) -> usize {
+        self.frames_end + SKIPPABLE_HEADER + INDEX_HEADER
+    }
+
+    fn id(&self, place: usize) -> Option<u32> {
+        u32_at(&self.blob, self.columns() + place * 4)
+    }
+
+    fn offset(&self, place: usize) -> Option<usize> {
+        u32_at(&self.blob, self.columns() + (self.students + place) * 4).map(|offset| offset as usize)
+    }
+
+    fn hash(&self, place: usize) -> Option<u64> {
+        u64_at(&self.blob, self.columns() + self.students * 8 + place * 8)
+    }
+
+    fn frame_range(&self, place: usize) -> Option<std::ops::Range<usize>> {
+        let next = place + 1;
+        let end = if next < self.students { self.offset(next)? } else { self.frames_end };
+        let range = self.offset(place)?..end;
+        (range.start <= range.end && range.end <= self.frames_end).then_some(range)
+    }
+
+    fn frame(&self, place: usize, id: StudentId) -> Result<Frame, ShardError> {
+        let damaged = ShardError::Damaged { id };
+        let Some((range, hash)) = self.frame_range(place).zip(self.hash(place)) else {
+            return Err(damaged);
+        };
+        let bytes = self.blob.slice(range);
+        if frame::hash(id, &bytes) != hash {
+            return Err(damaged);
+        }
+        Ok(Frame { bytes, hash })
+    }
+}
+
+/// The seek table at the end of a blob.
+struct SeekTable<'a> {
+    blob: &'a [u8],
+    start: usize,
+    entries: usize,
+}
+
+impl<'a> SeekTable<'a> {
+    fn find(blob: &'a [u8]) -> Result<Self, ShardError> {
+        const PART: &str = "the seek table";
+        let truncated = ShardError::Truncated { bytes: blob.len(), part: PART };
+        let footer = blob.len().checked_sub(SEEK_FOOTER).ok_or(truncated.clone())?;
+        if u32_at(blob, footer + 5) != Some(SEEKABLE_MAGIC) {
+            return Err(ShardError::Magic { part: PART, offset: footer + 5 });
+        }
+        if blob[footer + 4] != 0 {
+            return Err(ShardError::SeekTable("its descriptor announces checksums"));
+        }
+        let entries = u32_at(blob, footer).ok_or(truncated.clone())? as usize;
+        let size = entries.checked_mul(SEEK_ENTRY).and_then(|size| size.checked_add(SEEK_FOOTER));
+        let start = size.and_then(|size| blob.len().checked_sub(size)?.checked_sub(SKIPPABLE_HEADER));
+        let start = start.ok_or(truncated)?;
+        if u32_at(blob, start) != Some(SEEK_TABLE_MAGIC) {
+            return Err(ShardError::Magic { part: PART, offset: start });
+        }
+        if u32_at(blob, start + 4).map(|size| size as usize) != size {
+            return Err(ShardError::SeekTable("its size"));
+        }
+        Ok(Self { blob, start, entries })
+    }
+
+    fn compressed_size(&self, place: usize) -> Option<usize> {
+        let offset = self.start + SKIPPABLE_HEADER + place * SEEK_ENTRY;
+        u32_at(self.blob, offset).map(|size| size as usize)
+    }
+
+    /// Start and end of the frame that the last entry describes, the one just before the table.
+    fn last_entry(&self) -> Result<(usize, usize), ShardError> {
+        let truncated = ShardError::Truncated { bytes: self.blob.len(), part: "the index" };
+        let place = self.entries.checked_sub(1).ok_or(truncated.clone())?;
+        let size = self.compressed_size(place).ok_or(truncated.clone())?;
+        if size < SKIPPABLE_HEADER + INDEX_HEADER {
+            return Err(truncated);
+        }
+        let start = self.start.checked_sub(size).ok_or(truncated)?;
+        Ok((start, self.start))
+    }
+}

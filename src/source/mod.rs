@@ -1,0 +1,103 @@
+//! Where results are kept: the database that is the truth.
+//!
+//! [`Source`] is what publishing and serving ask of it, [`Seed`] what the seeder asks. Every backend passes
+//! the same conformance suite, `tests/source_conformance.rs`. The backend is chosen by URL, in [`connect`].
+
+mod origin;
+mod seed;
+mod sqlite;
+
+use std::{fmt, ops::RangeInclusive, sync::Arc};
+
+use async_trait::async_trait;
+use tokio::sync::mpsc;
+
+use crate::{
+    changes::{Change, Changed, Snapshot, Standing},
+    student::{Student, StudentId},
+};
+
+pub use origin::Origin;
+pub use seed::{Seed, SeedPlan, Seeded};
+pub use sqlite::SqliteSource;
+
+/// A database of results. Every method may be called from many tasks at once.
+///
+/// Nothing is held open between calls but connections: when the database goes away the calls fail with
+/// [`SourceError::Unavailable`], and when it is back they succeed again.
+#[async_trait]
+pub trait Source: Seed + Send + Sync + fmt::Debug {
+    /// Takes a snapshot of a complete data set to publish from, after committing a new random token that
+    /// proves later on that a database is the one which was read.
+    async fn snapshot(&self) -> Result<Box<dyn SnapshotReader>, SourceError>;
+
+    /// Whether this is the data set that `origin` was read from, with everything that it held then. `false`
+    /// for another data set, and for a backup that was taken before.
+    async fn holds(&self, origin: &Origin) -> Result<bool, SourceError>;
+
+    /// The changes which `since` did not see, and the snapshot to ask with next, both read at one instant.
+    async fn changes_since(&self, since: &Snapshot) -> Result<ChangesSince, SourceError>;
+
+    /// One student as of now, with the standing of the change log at the same instant. The student is `None`
+    /// where there is no row, or no row of results.
+    async fn student(&self, id: StudentId) -> Result<(Option<Student>, Standing), SourceError>;
+}
+
+/// The data set at one instant, held still for a publication.
+#[async_trait]
+pub trait SnapshotReader: Send {
+    /// What is being read, as a release names it.
+    fn origin(&self) -> &Origin;
+
+    /// How many students each block of 1,000 ids holds, in the order of the blocks; empty blocks are left out.
+    async fn census(&mut self) -> Result<Vec<(u32, u32)>, SourceError>;
+
+    /// Sends the students whose ids lie in one of `ranges`, range by range, each in id order and as one
+    /// batch; a range without students is an empty batch. Ends early, without an error, when the receiver
+    /// is dropped.
+    async fn read(
+        self: Box<Self>,
+        ranges: Vec<RangeInclusive<u32>>,
+        batches: mpsc::Sender<Vec<Student>>,
+    ) -> Result<(), SourceError>;
+}
+
+/// What a poll of the change log brings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangesSince {
+    /// The data set that was asked.
+    pub data_set: String,
+    /// The rows that the last snapshot did not see.
+    pub rows: Vec<(Changed, Change)>,
+    /// What has been seen now.
+    pub snapshot: Snapshot,
+}
+
+/// Why a source did not answer, by what the caller can do next.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// The database cannot be reached, or is busy beyond patience. Try again later.
+    #[error("the database is not available: {0}")]
+    Unavailable(String),
+    /// The database is there and is not what it should be; a person must act.
+    #[error("{0}")]
+    Unusable(String),
+    /// A row breaks the rules that its table promises; a person must correct it.
+    #[error("the row of student {id} is invalid: {problem}")]
+    InvalidRow {
+        /// The student's id as the table has it.
+        id: i64,
+        /// What is wrong with which column.
+        problem: String,
+    },
+}
+
+/// Opens the database that `url` names: `sqlite:PATH`. Nothing is created, and nothing is asked yet.
+pub fn connect(url: &str) -> Result<Arc<dyn Source>, SourceError> {
+    match url.split_once(':') {
+        Some(("sqlite", path)) => Ok(Arc::new(SqliteSource::at_url_path(path)?)),
+        _ => Err(SourceError::Unusable(format!(
+            "{url:?} is not the URL of a database; give sqlite:PATH, for example sqlite:var/results.db"
+        ))),
+    }
+}

@@ -1,0 +1,82 @@
+use std::{ops::RangeInclusive, path::Path};
+
+use async_trait::async_trait;
+use rusqlite::{Connection, params};
+use tokio::sync::mpsc;
+
+use super::{
+    super::{Origin, SnapshotReader, SourceError},
+    blocking, data_set,
+    pool::Pool,
+    rows,
+};
+use crate::{random, student::Student};
+
+/// One read transaction on a connection of its own: WAL keeps the file still for it while others write.
+pub(super) struct SqliteSnapshot {
+    connection: Connection,
+    origin: Origin,
+}
+
+impl SqliteSnapshot {
+    pub(super) fn take(pool: &Pool) -> Result<Self, SourceError> {
+        let connection = pool.open()?;
+        check_complete(&connection, pool.path())?;
+        let token = random::hex_u64();
+        connection.execute("INSERT INTO release_tokens VALUES (?)", params![token])?;
+        connection.execute_batch("BEGIN")?;
+        let data_set = data_set(&connection)?;
+        let origin =
+            Origin { system: data_set.id.clone(), data_set: data_set.id, token, snapshot: data_set.snapshot };
+        Ok(Self { connection, origin })
+    }
+}
+
+#[async_trait]
+impl SnapshotReader for SqliteSnapshot {
+    fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    async fn census(&mut self) -> Result<Vec<(u32, u32)>, SourceError> {
+        tokio::task::block_in_place(|| {
+            self.connection
+                .prepare("SELECT id / 1000, count(*) FROM students GROUP BY 1 ORDER BY 1")?
+                .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+                .collect::<Result<_, _>>()
+                .map_err(Into::into)
+        })
+    }
+
+    async fn read(
+        self: Box<Self>,
+        ranges: Vec<RangeInclusive<u32>>,
+        batches: mpsc::Sender<Vec<Student>>,
+    ) -> Result<(), SourceError> {
+        blocking(move || {
+            let mut statement = self.connection.prepare(rows::STUDENTS)?;
+            for range in ranges {
+                let mut batch = Vec::new();
+                let mut found = statement.query(params![range.start(), range.end()])?;
+                while let Some(row) = found.next()? {
+                    batch.extend(rows::student_of(row)?);
+                }
+                if batches.blocking_send(batch).is_err() {
+                    break;
+                }
+            }
+            Ok(())
+        })
+        .await
+    }
+}
+
+fn check_complete(connection: &Connection, path: &Path) -> Result<(), SourceError> {
+    if data_set(connection)?.complete {
+        return Ok(());
+    }
+    Err(SourceError::Unusable(format!(
+        "the data set in {} is not complete: a seeder died or is still at work; run db-seeder to the end first",
+        path.display()
+    )))
+}
