@@ -1,1 +1,113 @@
-fn main(){}
+//! `serve` answers look-ups from the current release, and live for what changed since.
+
+mod admin;
+mod arguments;
+mod follow;
+mod http;
+mod listen;
+mod live;
+mod release_cache;
+mod serving;
+
+use std::{
+    io::{self, IsTerminal},
+    process::ExitCode,
+    sync::Arc,
+    thread,
+};
+
+use anyhow::Context;
+use clap::Parser;
+use results_day::{cache, source};
+use tokio::{
+    net::TcpListener,
+    runtime,
+    signal::unix::{SignalKind, signal},
+};
+
+use arguments::Arguments;
+use follow::{ChangeFollower, ReleaseFollower};
+use http::{ServeRelease, routes};
+use listen::{Sockets, Workers};
+use live::Live;
+use release_cache::CacheDirectory;
+use serving::{Knowledge, Serving, Shared};
+
+fn main() -> ExitCode {
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or("info".into()))
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .init();
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("serve: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let (bucket, database) = arguments.bucket_and_database()?;
+    let store = bucket.open()?;
+    let directory = CacheDirectory::open(&arguments.cache_dir)?;
+    let source = database.as_deref().map(source::connect).transpose()?;
+    let cache = cache::connect(&arguments.cache)?;
+    let workers = thread::available_parallelism()?.get();
+    let (sockets, addresses) = Sockets::bind(&arguments.listen, workers)?;
+
+    // Everything but the serving itself lives on this runtime: connections belong to the one that made them.
+    let runtime = runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .max_blocking_threads(8)
+        .thread_name("background")
+        .enable_all()
+        .build()?;
+    let knowledge = if source.is_some() { Knowledge::Nothing } else { Knowledge::Static };
+    let shared = Arc::new(Shared::new(Serving { release: None, knowledge }));
+    let admin = runtime
+        .block_on(TcpListener::bind(arguments.admin))
+        .with_context(|| format!("listening on {}", arguments.admin))?;
+    let admin_address = admin.local_addr()?;
+    let stop = runtime.block_on(async { stop_signal() })?;
+
+    let changes =
+        source.clone().map(|source| ChangeFollower::new(source, shared.clone(), directory.journal()));
+    if let Some(changes) = &changes {
+        changes.load_written();
+    }
+    let releases = ReleaseFollower { store, directory, shared: shared.clone() };
+    runtime.block_on(releases.load_cached());
+    runtime.spawn(releases.run());
+    if let Some(changes) = changes {
+        runtime.spawn(changes.run());
+    }
+    let live = source.map(|source| Live::new(source, cache, runtime.handle().clone()));
+    runtime.spawn(axum::serve(admin, admin::routes(shared.clone())).into_future());
+
+    let service = ServeRelease::new(shared.clone()).fallback(routes(shared.clone(), live));
+    for address in &addresses {
+        tracing::info!(%address, "listening");
+    }
+    tracing::info!(address = %admin_address, "listening for health and readiness");
+    let workers = Workers::start(sockets, addresses, &shared, &service)?;
+
+    runtime.block_on(stop);
+    tracing::info!("draining");
+    workers.stop();
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Waits for SIGTERM or SIGINT, both of which are caught from now on.
+fn stop_signal() -> io::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}

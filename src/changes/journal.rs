@@ -130,4 +130,3 @@ fn write_line(file: &mut File, line: &impl Serialize) -> io::Result<()> {
     bytes.push(b'\n');
     file.write_all(&bytes)
 }
-

@@ -62,7 +62,9 @@ impl FromStr for Snapshot {
     type Err = ParseSnapshotError;
 
     fn from_str(text: &str) -> Result<Self, ParseSnapshotError> {
-        parse(text).ok_or_else(|| ParseSnapshotError(text.chars().take(80).collect()))
+        // A sign or a leading zero would be a second text of the same snapshot.
+        let snapshot = parse(text).filter(|snapshot| snapshot.to_string() == text);
+        snapshot.ok_or_else(|| ParseSnapshotError(text.chars().take(80).collect()))
     }
 }
 
@@ -120,7 +122,10 @@ mod tests {
 
     #[test]
     fn a_text_that_is_no_snapshot_is_refused() {
-        for text in ["", "1", "1:2", "2:1:", "1:3:3", "1:3:0", "1:9:3,2", "1:9:3,3", "1:2::", "a:b:", "1:2:,"] {
+        for text in [
+            "", "1", "1:2", "2:1:", "1:3:3", "1:3:0", "1:9:3,2", "1:9:3,3", "1:2::", "a:b:", "1:2:,",
+            "+1:2:", "01:2:",
+        ] {
             assert!(text.parse::<Snapshot>().is_err(), "{text:?}");
         }
     }

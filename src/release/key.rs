@@ -1,4 +1,4 @@
-use std::{fmt, str::FromStr};
+use std::{fmt, num::NonZeroU64, str::FromStr};
 
 use object_store::path::Path;
 use serde::{Deserialize, Serialize};
@@ -8,17 +8,17 @@ use crate::random;
 
 /// The number of a release: 1, 2, 3 … The greatest is current.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(from = "NonZeroU64", into = "u64")]
 pub struct ReleaseNumber(u64);
 
 /// One run of `publish`, named by 64 random bits: 16 lower-case hexadecimal digits.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Attempt(String);
 
 /// Where a shard lies: its prefix, what is in it, and the run that wrote it. Immutable: a key is never
 /// written twice with different bytes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ShardKey {
     /// The ids' common prefix: id divided by the width.
@@ -85,7 +85,19 @@ impl FromStr for ReleaseNumber {
     type Err = std::num::ParseIntError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.parse::<std::num::NonZeroU64>().map(|number| Self(number.get()))
+        text.parse::<NonZeroU64>().map(Self::from)
+    }
+}
+
+impl From<NonZeroU64> for ReleaseNumber {
+    fn from(number: NonZeroU64) -> Self {
+        Self(number.get())
+    }
+}
+
+impl From<ReleaseNumber> for u64 {
+    fn from(number: ReleaseNumber) -> Self {
+        number.0
     }
 }
 

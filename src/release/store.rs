@@ -34,9 +34,10 @@ impl ReleaseStore {
     /// The greatest number of a release, if there is one.
     pub async fn current(&self) -> Result<Option<ReleaseNumber>, ReleaseError> {
         let folder = Path::from(ReleaseNumber::FOLDER);
-        let numbers = self.objects.list(Some(&folder)).try_fold(None, async |greatest, object| {
-            Ok(ReleaseNumber::at(&object.location).max(greatest))
-        });
+        let numbers = self
+            .objects
+            .list(Some(&folder))
+            .try_fold(None, async |greatest, object| Ok(ReleaseNumber::at(&object.location).max(greatest)));
         numbers.await.map_err(ReleaseError::store("listing", &folder))
     }
 

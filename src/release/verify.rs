@@ -51,8 +51,11 @@ fn check_documents(entry: &ShardEntry, blob: bytes::Bytes) -> Result<Verified, R
             key: key(),
             source: shard::ShardError::Frame { id, source },
         })?;
-        let found = student::document_id(&document)
-            .map_err(|source| ReleaseError::Document { key: key(), id, source })?;
+        let found = student::document_id(&document).map_err(|source| ReleaseError::Document {
+            key: key(),
+            id,
+            source,
+        })?;
         if found != id {
             return Err(ReleaseError::WrongStudent { key: key(), id, found });
         }

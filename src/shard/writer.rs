@@ -31,6 +31,11 @@ impl ShardWriter {
         if let Some(last) = self.records.last().filter(|last| last.id >= id) {
             return Err(ShardError::Order { id, last: last.id });
         }
+        if document.len() > frame::MAX_DOCUMENT {
+            // No reader would decompress it.
+            let source = super::FrameError::TooLarge(document.len() as u64);
+            return Err(ShardError::Frame { id, source });
+        }
         let offset = u32_len(&self.blob)?;
         compressor.compress(document, &mut self.blob).map_err(|error| ShardError::Frame {
             id,

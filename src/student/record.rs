@@ -87,10 +87,10 @@ impl Stream {
 
     /// Reads what [`Stream::as_str`] wrote.
     pub fn from_name(name: &str) -> Result<Self, UnknownName> {
-        Self::ALL.into_iter().find(|stream| stream.as_str() == name).ok_or_else(|| UnknownName {
-            given: name.to_owned(),
-            known: "natural_science, social_science",
-        })
+        Self::ALL
+            .into_iter()
+            .find(|stream| stream.as_str() == name)
+            .ok_or_else(|| UnknownName { given: name.to_owned(), known: "natural_science, social_science" })
     }
 
     /// The subjects, in the order of the marks: also the names of the columns and of the document's fields.

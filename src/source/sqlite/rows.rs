@@ -36,12 +36,12 @@ pub(super) fn student_of(row: &Row<'_>) -> Result<Option<Student>, SourceError> 
     let text = |column: usize, name: &str| {
         row.get_ref(column)?.as_str().map_err(|error| invalid(format!("{name}: {error}")))
     };
-    let stream = Stream::from_name(text(5, "stream")?).map_err(|error| invalid(format!("stream: {error}")))?;
+    let stream =
+        Stream::from_name(text(5, "stream")?).map_err(|error| invalid(format!("stream: {error}")))?;
     let mut marks = [0; 7];
     for (place, (mark, subject)) in marks.iter_mut().zip(stream.subjects()).enumerate() {
-        let given: i64 = row
-            .get(FIRST_MARK + place)
-            .map_err(|error| invalid(format!("{subject}: {error}")))?;
+        let given: i64 =
+            row.get(FIRST_MARK + place).map_err(|error| invalid(format!("{subject}: {error}")))?;
         *mark = u8::try_from(given)
             .ok()
             .filter(|mark| *mark <= 100)
@@ -69,7 +69,9 @@ pub(super) fn change_of(row: &Row<'_>) -> rusqlite::Result<(Changed, Change)> {
                 .map_err(|error| rusqlite::Error::FromSqlConversionFailure(0, Type::Integer, error.into()))?,
         ),
     };
-    let change =
-        Change { transaction: row.get::<_, i64>(1)?.unsigned_abs(), token: row.get::<_, i64>(2)?.cast_unsigned() };
+    let change = Change {
+        transaction: row.get::<_, i64>(1)?.unsigned_abs(),
+        token: row.get::<_, i64>(2)?.cast_unsigned(),
+    };
     Ok((changed, change))
 }

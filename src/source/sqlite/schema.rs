@@ -37,7 +37,8 @@ pub(super) fn check(connection: &Connection, path: &Path) -> Result<(), SourceEr
             )));
         }
     }
-    let mut statement = connection.prepare("SELECT count(*) FROM sqlite_schema WHERE type = 'trigger' AND sql = ?")?;
+    let mut statement =
+        connection.prepare("SELECT count(*) FROM sqlite_schema WHERE type = 'trigger' AND sql = ?")?;
     let complete: bool = connection.query_row("SELECT complete FROM data_set", [], |row| row.get(0))?;
     for (name, sql) in each_trigger() {
         let there: i64 = statement.query_row([sql], |row| row.get(0))?;
@@ -81,9 +82,9 @@ CREATE TABLE release_tokens (token TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
 ",
     );
     for stream in Stream::ALL {
-        let marks = stream.subjects().map(|subject| {
-            format!("  {subject} INTEGER NOT NULL CHECK ({subject} BETWEEN 0 AND 100)")
-        });
+        let marks = stream
+            .subjects()
+            .map(|subject| format!("  {subject} INTEGER NOT NULL CHECK ({subject} BETWEEN 0 AND 100)"));
         let _infallible = writeln!(
             sql,
             "CREATE TABLE {}_results (

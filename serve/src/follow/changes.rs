@@ -1,0 +1,193 @@
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use results_day::{
+    changes::{Change, ChangeLog, Changed, Journal, JournalError, Snapshot},
+    source::{ChangesSince, Source, SourceError},
+};
+
+use crate::serving::{Knowledge, Known, Shared};
+
+/// Learns of every change within a few hundredths of a second of its commit, and writes it down.
+pub(crate) struct ChangeFollower {
+    source: Arc<dyn Source>,
+    shared: Arc<Shared>,
+    journal_path: PathBuf,
+    journal: Option<Journal>,
+}
+
+/// How often the database is asked, at most: a correction is seen that soon.
+const INTERVAL: Duration = Duration::from_millis(20);
+
+/// Polling takes at most one part in so many of the time, so that a database for which a poll is slow is
+/// asked less often.
+const SHARE: u32 = 25;
+
+/// A database that does not answer for so long is as good as gone.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The pause after a failure doubles up to this.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+impl ChangeFollower {
+    pub(crate) fn new(source: Arc<dyn Source>, shared: Arc<Shared>, journal_path: PathBuf) -> Self {
+        Self { source, shared, journal_path, journal: None }
+    }
+
+    /// Takes up what an earlier server knew.
+    pub(crate) fn load_written(&self) {
+        match Journal::read(&self.journal_path) {
+            Ok(Some((data_set, log))) => {
+                let known = Known { data_set, log, seen: Snapshot::NOTHING, missing_token: None };
+                self.shared.update(|serving| serving.knowledge = Knowledge::Known(known));
+            }
+            Ok(None) => {}
+            Err(error) => tracing::warn!(%error, "what was known of changes is lost"),
+        }
+    }
+
+    /// Follows the database for ever.
+    pub(crate) async fn run(mut self) {
+        let mut pause = INTERVAL;
+        loop {
+            // Whatever went wrong, the database that is heard next may be another one, or an older one.
+            let error = match self.hear_everything().await {
+                Ok(seen) => {
+                    tracing::info!("following the changes in the database");
+                    pause = INTERVAL;
+                    self.poll(seen).await
+                }
+                Err(error) => error,
+            };
+            if pause == INTERVAL {
+                tracing::error!(%error, "following the changes failed; serving on with what is known");
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// Reads the whole log, and whether the database holds what the release was read from.
+    async fn hear_everything(&mut self) -> Result<Snapshot, SourceError> {
+        let missing_token = self.missing_token().await?;
+        let ChangesSince { data_set, rows, snapshot } = self.changes_since(&Snapshot::NOTHING).await?;
+        let log: ChangeLog = rows.into_iter().collect();
+        self.write_anew(&data_set, &log);
+        let known = Known { data_set, log, seen: snapshot.clone(), missing_token };
+        self.shared.update(|serving| serving.knowledge = Knowledge::Known(known));
+        self.shared.heard();
+        Ok(snapshot)
+    }
+
+    /// Asks for what is new, again and again, until the database is lost.
+    async fn poll(&mut self, mut seen: Snapshot) -> SourceError {
+        let mut proved = self.release_token();
+        loop {
+            let asked = tokio::time::Instant::now();
+            let found = match self.changes_since(&seen).await {
+                Ok(found) => found,
+                Err(error) => return error,
+            };
+            if found.snapshot.xmax() < seen.xmax() || !self.is_of(&found.data_set) {
+                return SourceError::Unusable("the database is not the one it was a moment ago".to_owned());
+            }
+            if !found.rows.is_empty() {
+                self.write_down(&found.rows);
+                self.learn(found.rows, found.snapshot.clone());
+            }
+            self.shared.heard();
+            seen = found.snapshot;
+
+            let token = self.release_token();
+            if proved != token {
+                match self.missing_token().await {
+                    Ok(missing) => self.change_known(|known| known.missing_token = missing),
+                    Err(error) => return error,
+                }
+                proved = token;
+            }
+            let took = asked.elapsed();
+            tokio::time::sleep(INTERVAL.max(took * SHARE)).await;
+        }
+    }
+
+    fn learn(&self, rows: Vec<(Changed, Change)>, snapshot: Snapshot) {
+        self.change_known(|known| {
+            known.log.extend(rows);
+            known.seen = snapshot;
+        });
+    }
+
+    fn change_known(&self, change: impl FnOnce(&mut Known)) {
+        self.shared.update(|serving| {
+            if let Knowledge::Known(known) = &mut serving.knowledge {
+                change(known);
+            }
+        });
+    }
+
+    fn is_of(&self, data_set: &str) -> bool {
+        matches!(&self.shared.serving().knowledge, Knowledge::Known(known) if known.data_set == data_set)
+    }
+
+    fn release_token(&self) -> Option<String> {
+        Some(self.shared.serving().release.as_ref()?.manifest.source.token.clone())
+    }
+
+    /// The current release's token, if the database does not hold it.
+    async fn missing_token(&self) -> Result<Option<String>, SourceError> {
+        let serving = self.shared.serving();
+        let Some(release) = &serving.release else { return Ok(None) };
+        let source = &release.manifest.source;
+        let held = within_patience(self.source.holds(source)).await?;
+        if !held {
+            tracing::warn!(
+                release = release.manifest.number.get(),
+                "the database does not hold what the release was read from; everything is answered live"
+            );
+        }
+        Ok((!held).then(|| source.token.clone()))
+    }
+
+    async fn changes_since(&self, seen: &Snapshot) -> Result<ChangesSince, SourceError> {
+        within_patience(self.source.changes_since(seen)).await
+    }
+
+    /// Written before anybody acts on it, so that the death of this process loses nothing.
+    fn write_down(&mut self, rows: &[(Changed, Change)]) {
+        let written = match &mut self.journal {
+            Some(journal) if !journal.is_long() => journal.append(rows).and_then(|()| journal.sync()),
+            _ => {
+                if let Knowledge::Known(known) = &self.shared.serving().knowledge {
+                    let mut log = known.log.clone();
+                    log.extend(rows.iter().copied());
+                    self.write_anew(&known.data_set, &log);
+                }
+                return;
+            }
+        };
+        match written {
+            // The disk takes its time; nobody waits for it.
+            Ok(sync) => drop(tokio::task::spawn_blocking(|| report(sync()))),
+            Err(error) => {
+                // Half a line would hide what is appended behind it: the next time everything is written.
+                self.journal = None;
+                report::<()>(Err(error));
+            }
+        }
+    }
+
+    fn write_anew(&mut self, data_set: &str, log: &ChangeLog) {
+        self.journal = report(Journal::create(&self.journal_path, data_set, log));
+    }
+}
+
+async fn within_patience<T>(answer: impl Future<Output = Result<T, SourceError>>) -> Result<T, SourceError> {
+    let late = |_| SourceError::Unavailable(format!("no answer within {} s", PATIENCE.as_secs()));
+    tokio::time::timeout(PATIENCE, answer).await.map_err(late)?
+}
+
+fn report<T>(written: Result<T, JournalError>) -> Option<T> {
+    written
+        .inspect_err(|error| tracing::error!(%error, "changes are known and served, and not written down"))
+        .ok()
+}

@@ -1,0 +1,16 @@
+//! The public face: from a request to an answer.
+//!
+//! [`ServeRelease`] answers what the release holds; everything else goes to the [`routes`] behind it.
+
+mod answer;
+mod cache_policy;
+mod coding;
+mod etag;
+mod problem;
+mod routes;
+mod serve_release;
+mod target;
+
+pub(crate) use answer::Body;
+pub(crate) use routes::routes;
+pub(crate) use serve_release::ServeRelease;

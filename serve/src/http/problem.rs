@@ -1,0 +1,147 @@
+use bytes::Bytes;
+use http::{
+    HeaderValue, Response, StatusCode,
+    header::{ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, VARY},
+};
+use http_body_util::Full;
+use results_day::student::IdError;
+use serde::Serialize;
+
+use super::cache_policy::CachePolicy;
+
+/// Every way in which a request can end without a document, as `application/problem+json` (RFC 9457).
+///
+/// A text never repeats what was asked: it may have been an id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Problem {
+    /// The path holds something other than an id.
+    InvalidId(IdError),
+    /// Nobody has this id, or the result is withheld.
+    UnknownStudent,
+    /// There is nothing at this path.
+    UnknownPath,
+    /// There is no live API without a database.
+    NoLiveApi,
+    /// The path is right and the method is not.
+    MethodNotAllowed,
+    /// The request refuses every coding there is.
+    NotAcceptable,
+    /// Nothing was published yet.
+    NoRelease,
+    /// The database has not been heard yet.
+    NoKnowledge,
+    /// The student's result changed, and the live path cannot tell what it is now.
+    LiveUnavailable,
+    /// More was asked of the live path than it can answer in time.
+    Overloaded,
+    /// The stored document is broken here.
+    Damaged,
+    /// A bug.
+    Internal,
+}
+
+/// What may be asked of a result.
+pub(crate) const METHODS: &str = "GET, HEAD, OPTIONS";
+
+#[derive(Serialize)]
+struct Body {
+    r#type: String,
+    title: &'static str,
+    status: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
+}
+
+impl Problem {
+    pub(crate) fn response(self) -> Response<Full<Bytes>> {
+        let (status, name, title) = self.describe();
+        let body = Body {
+            r#type: format!("urn:results-day:problem:{name}"),
+            title,
+            status: status.as_u16(),
+            detail: self.detail(),
+        };
+        // A struct of texts and a number always serializes.
+        let json = serde_json::to_vec(&body).unwrap_or_default();
+        let mut response = Response::new(Full::new(Bytes::from(json)));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(CACHE_CONTROL, self.policy().header());
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+        match self {
+            Self::MethodNotAllowed => {
+                headers.insert(ALLOW, HeaderValue::from_static(METHODS));
+            }
+            Self::NotAcceptable => {
+                headers.insert(VARY, HeaderValue::from_static("accept-encoding"));
+            }
+            _ => {}
+        }
+        if let Some(seconds) = self.retry_after() {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+
+    const fn describe(self) -> (StatusCode, &'static str, &'static str) {
+        match self {
+            Self::InvalidId(_) => (StatusCode::BAD_REQUEST, "invalid-student-id", "This is not a student id"),
+            Self::UnknownStudent => (StatusCode::NOT_FOUND, "unknown-student", "No result has this id"),
+            Self::UnknownPath => (StatusCode::NOT_FOUND, "unknown-path", "There is nothing here"),
+            Self::NoLiveApi => (StatusCode::NOT_FOUND, "no-live-api", "This server has no live API"),
+            Self::MethodNotAllowed => {
+                (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Results can only be read")
+            }
+            Self::NotAcceptable => {
+                (StatusCode::NOT_ACCEPTABLE, "not-acceptable", "No acceptable encoding is available")
+            }
+            Self::NoRelease => {
+                (StatusCode::SERVICE_UNAVAILABLE, "no-release", "Results are not published yet")
+            }
+            Self::NoKnowledge => {
+                (StatusCode::SERVICE_UNAVAILABLE, "starting", "This server does not know yet what is current")
+            }
+            Self::LiveUnavailable => {
+                (StatusCode::SERVICE_UNAVAILABLE, "live-unavailable", "This result is being corrected")
+            }
+            Self::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "overloaded", "Too many look-ups at once"),
+            Self::Damaged => {
+                (StatusCode::SERVICE_UNAVAILABLE, "damaged", "This server's copy of the result is broken")
+            }
+            Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "This server failed"),
+        }
+    }
+
+    fn detail(self) -> Option<String> {
+        let text = match self {
+            Self::InvalidId(error) => error.to_string(),
+            Self::UnknownPath => "results are at /student/<id>.json".to_owned(),
+            Self::NoLiveApi => "it was started without a database; ask for /student/<id>.json".to_owned(),
+            Self::NotAcceptable => "a result can be had as zstd, gzip or identity".to_owned(),
+            Self::LiveUnavailable => {
+                "it has changed since it was published, and what it is now cannot be read at the moment"
+                    .to_owned()
+            }
+            _ => return None,
+        };
+        Some(text)
+    }
+
+    const fn policy(self) -> CachePolicy {
+        match self {
+            Self::UnknownStudent => CachePolicy::NotFound,
+            _ => CachePolicy::Error,
+        }
+    }
+
+    /// Seconds after which it is worth asking again (RFC 9110, 10.2.3).
+    const fn retry_after(self) -> Option<u16> {
+        match self {
+            Self::NoRelease => Some(10),
+            Self::NoKnowledge | Self::LiveUnavailable | Self::Damaged => Some(5),
+            Self::Overloaded => Some(1),
+            _ => None,
+        }
+    }
+}

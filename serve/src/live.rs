@@ -1,0 +1,167 @@
+//! The live path: what changed since publication, from the cache or else from the database, exactly.
+//!
+//! Look-ups in flight coalesce by student and standing, so that nobody who asks after a correction joins an
+//! older read. What runs at once is bounded, waits at most so long, and beyond that is refused.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures::{
+    FutureExt,
+    future::{BoxFuture, Shared as SharedFuture},
+};
+use results_day::{
+    cache::{Cache, Entry},
+    changes::Standing,
+    source::{Source, SourceError},
+    student::{self, StudentId},
+};
+use tokio::runtime::Handle;
+
+use crate::serving::Known;
+
+/// Answers for one student as of now.
+#[derive(Clone)]
+pub(crate) struct Live(Arc<Inner>);
+
+struct Inner {
+    source: Arc<dyn Source>,
+    cache: Arc<dyn Cache>,
+    /// Connections live on the runtime that made them, so look-ups do as well, whoever asks.
+    runtime: Handle,
+    in_flight: Mutex<HashMap<(StudentId, Standing), SharedFuture<BoxFuture<'static, Found>>>>,
+}
+
+type Found = Result<Answer, Refusal>;
+
+/// What is true of a student now.
+#[derive(Debug, Clone)]
+pub(crate) struct Answer {
+    /// The document, or `None` for a student who is not there.
+    pub(crate) document: Option<Bytes>,
+    /// Where it was found.
+    pub(crate) origin: Origin,
+}
+
+/// Where the live path found its answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    Cache,
+    Database,
+}
+
+/// Why there is no answer now. There may be one in a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// More look-ups are in flight than can be answered in time.
+    Overloaded,
+    /// Neither the cache nor the database could tell.
+    Unavailable,
+}
+
+/// Look-ups in flight, coalesced ones counted once. At 0.1 ms each on four connections the last of them
+/// waits 6 ms; a database a hundred times as slow still answers within [`PATIENCE`].
+const IN_FLIGHT: usize = 256;
+
+/// What a look-up may take altogether. Somebody who waited this long is better told to come back.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What of it the cache may take.
+const CACHE_PATIENCE: Duration = Duration::from_millis(250);
+
+impl Live {
+    pub(crate) fn new(source: Arc<dyn Source>, cache: Arc<dyn Cache>, runtime: Handle) -> Self {
+        Self(Arc::new(Inner { source, cache, runtime, in_flight: Mutex::default() }))
+    }
+
+    /// Looks the student up, given what the asker knows of changes: nothing older is answered.
+    pub(crate) async fn look_up(&self, id: StudentId, known: &Known) -> Found {
+        let standing = known.log.standing(id);
+        let found = {
+            let mut in_flight = self.0.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
+            match in_flight.get(&(id, standing)) {
+                Some(found) => found.clone(),
+                None if in_flight.len() >= IN_FLIGHT => return Err(Refusal::Overloaded),
+                None => {
+                    let found = self.start(id, standing, known.clone());
+                    in_flight.insert((id, standing), found.clone());
+                    found
+                }
+            }
+        };
+        found.await
+    }
+
+    /// Starts a look-up that goes on even where everybody who waits for it gives up: what it finds is cached.
+    fn start(
+        &self,
+        id: StudentId,
+        standing: Standing,
+        known: Known,
+    ) -> SharedFuture<BoxFuture<'static, Found>> {
+        let inner = self.0.clone();
+        let look_up = self.0.runtime.spawn(async move {
+            // The guard makes room for the next look-up even if this one panics.
+            let _landing = Landing { inner: inner.clone(), key: (id, standing) };
+            let found = tokio::time::timeout(PATIENCE, inner.find(id, standing, &known)).await;
+            found.unwrap_or_else(|_| {
+                tracing::warn!("a live look-up took too long");
+                Err(Refusal::Unavailable)
+            })
+        });
+        look_up.map(|found| found.unwrap_or(Err(Refusal::Unavailable))).boxed().shared()
+    }
+}
+
+impl Inner {
+    async fn find(&self, id: StudentId, standing: Standing, known: &Known) -> Found {
+        if let Some(document) = self.cached(id, standing).await {
+            return Ok(Answer { document, origin: Origin::Cache });
+        }
+        let (student, read) = self.source.student(id).await.map_err(|error| {
+            // An invalid row names its student; that part is for the publisher's eyes, not for a log.
+            let kind = match error {
+                SourceError::InvalidRow { .. } => "the row is invalid".to_owned(),
+                other => other.to_string(),
+            };
+            tracing::warn!(error = kind, "a live look-up failed");
+            Refusal::Unavailable
+        })?;
+        if !known.admits(id, read) {
+            tracing::warn!("the database answered with less than it had logged before; it was restored");
+            return Err(Refusal::Unavailable);
+        }
+        let document = student.map(|student| {
+            let mut document = Vec::new();
+            student::render(&student, &mut document);
+            Bytes::from(document)
+        });
+        let entry = Entry { standing: read, document: document.clone() };
+        if let Err(error) = self.cache.put(id, entry).await {
+            tracing::debug!(%error, "an answer was not cached");
+        }
+        Ok(Answer { document, origin: Origin::Database })
+    }
+
+    /// The cached document, if it was read under just this standing.
+    async fn cached(&self, id: StudentId, standing: Standing) -> Option<Option<Bytes>> {
+        let entry = tokio::time::timeout(CACHE_PATIENCE, self.cache.get(id)).await.ok()?.ok()??;
+        (entry.standing == standing).then_some(entry.document)
+    }
+}
+
+/// Takes a look-up off the list when it ends, however it ends.
+struct Landing {
+    inner: Arc<Inner>,
+    key: (StudentId, Standing),
+}
+
+impl Drop for Landing {
+    fn drop(&mut self) {
+        self.inner.in_flight.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
+    }
+}

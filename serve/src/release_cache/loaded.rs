@@ -1,0 +1,33 @@
+use results_day::{
+    release::{Manifest, ShardKey},
+    shard::{Frame, Shard, ShardError},
+    student::StudentId,
+};
+
+/// A release whose every shard is here, checked and mapped.
+#[derive(Debug)]
+pub(crate) struct LoadedRelease {
+    /// What the release is.
+    pub(crate) manifest: Manifest,
+    /// The shards, in the manifest's order.
+    shards: Vec<Shard>,
+}
+
+impl LoadedRelease {
+    pub(super) fn new(manifest: Manifest, shards: Vec<Shard>) -> Self {
+        Self { manifest, shards }
+    }
+
+    /// The student's frame, if the release has the student.
+    pub(crate) fn find(&self, id: StudentId) -> Result<Option<Frame>, ShardError> {
+        match self.manifest.shard_of(id).and_then(|place| self.shards.get(place)) {
+            Some(shard) => shard.find(id),
+            None => Ok(None),
+        }
+    }
+
+    /// The shards by key, for a release that names some of them again.
+    pub(super) fn shards(&self) -> impl Iterator<Item = (&ShardKey, &Shard)> {
+        self.manifest.shards.iter().map(|entry| &entry.key).zip(&self.shards)
+    }
+}

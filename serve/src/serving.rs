@@ -1,0 +1,179 @@
+//! What a request sees, from its beginning to its end: one release and one state of knowledge.
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use arc_swap::ArcSwap;
+use results_day::{
+    changes::{ChangeLog, Snapshot, Standing},
+    shard::Frame,
+    student::StudentId,
+};
+
+use crate::release_cache::LoadedRelease;
+
+/// A release together with what is known to have changed. Never altered: a new one takes its place.
+#[derive(Debug, Clone)]
+pub(crate) struct Serving {
+    /// The current release, once one is loaded.
+    pub(crate) release: Option<Arc<LoadedRelease>>,
+    /// What this server knows of changes.
+    pub(crate) knowledge: Knowledge,
+}
+
+/// What this server knows of changes.
+#[derive(Debug, Clone)]
+pub(crate) enum Knowledge {
+    /// It was given no database: the release is all there is.
+    Static,
+    /// It was given a database that it has never heard from, and found nothing on disk: it can call nobody
+    /// unchanged.
+    Nothing,
+    /// All that the database has logged, as of the last poll.
+    Known(Known),
+}
+
+/// The change log as of the last poll.
+#[derive(Debug, Clone)]
+pub(crate) struct Known {
+    /// Whose log it is.
+    pub(crate) data_set: String,
+    /// The log.
+    pub(crate) log: ChangeLog,
+    /// What the last poll saw; nothing, where the log comes from disk and the database has not been heard.
+    pub(crate) seen: Snapshot,
+    /// The token of a release that the database does not hold: it was restored from an older backup.
+    pub(crate) missing_token: Option<String>,
+}
+
+/// Who answers for a student.
+#[derive(Debug)]
+pub(crate) enum Verdict {
+    /// The release does, with this frame.
+    Published(Frame),
+    /// There is no such student, in the release or since.
+    Absent,
+    /// The live path does.
+    Changed,
+    /// A cached shard is not what it was. The live path may know.
+    Damaged,
+    /// Nobody can: there is no release yet, or this server knows nothing of changes yet.
+    NotReady(NotReady),
+}
+
+/// Why nobody can be answered yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NotReady {
+    NoRelease,
+    NoKnowledge,
+}
+
+impl Serving {
+    /// Who answers for this student.
+    pub(crate) fn verdict(&self, id: StudentId) -> Verdict {
+        let release = match self.ready() {
+            Err(reason) => return Verdict::NotReady(reason),
+            Ok(release) => release,
+        };
+        if let Knowledge::Known(known) = &self.knowledge
+            && known.changed_since(release, id)
+        {
+            return Verdict::Changed;
+        }
+        match release.find(id) {
+            Ok(Some(frame)) => Verdict::Published(frame),
+            Ok(None) => Verdict::Absent,
+            Err(_) => Verdict::Damaged,
+        }
+    }
+
+    /// The release, where anybody can be answered at all.
+    pub(crate) fn ready(&self) -> Result<&LoadedRelease, NotReady> {
+        match (&self.release, &self.knowledge) {
+            (None, _) => Err(NotReady::NoRelease),
+            (_, Knowledge::Nothing) => Err(NotReady::NoKnowledge),
+            (Some(release), Knowledge::Static | Knowledge::Known(_)) => Ok(release),
+        }
+    }
+}
+
+impl Known {
+    fn changed_since(&self, release: &LoadedRelease, id: StudentId) -> bool {
+        !self.tells_about(release) || !self.log.standing(id).seen_by(&release.manifest.source.snapshot)
+    }
+
+    /// Whether this log can say who is unchanged since the release: it is of the same data set, with
+    /// everything in it that the release was read from.
+    pub(crate) fn tells_about(&self, release: &LoadedRelease) -> bool {
+        let source = &release.manifest.source;
+        self.data_set == source.data_set && self.missing_token.as_ref() != Some(&source.token)
+    }
+
+    /// Whether what was read under `read` can be shown to somebody who knows this log. It may be newer than
+    /// the log, never older: that would be a database restored behind this server's back.
+    pub(crate) fn admits(&self, id: StudentId, read: Standing) -> bool {
+        let known = self.log.standing(id);
+        [(read.own, known.own), (read.everything, known.everything)].into_iter().all(|(read, known)| {
+            read == known || read.is_some_and(|change| !self.seen.sees(change.transaction))
+        })
+    }
+}
+
+/// The one place where the current [`Serving`] lies, and when the database was last heard from.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    serving: ArcSwap<Serving>,
+    /// Held by whoever makes a new `Serving` from the old one.
+    update: Mutex<()>,
+    heard: Mutex<Option<Instant>>,
+    draining: AtomicBool,
+}
+
+impl Shared {
+    pub(crate) fn new(serving: Serving) -> Self {
+        Self {
+            serving: ArcSwap::from_pointee(serving),
+            update: Mutex::new(()),
+            heard: Mutex::new(None),
+            draining: AtomicBool::new(false),
+        }
+    }
+
+    /// What a request that arrives now sees.
+    pub(crate) fn serving(&self) -> Arc<Serving> {
+        self.serving.load_full()
+    }
+
+    /// Puts a changed copy in the place of the current one; requests see all of the change or nothing.
+    pub(crate) fn update(&self, change: impl FnOnce(&mut Serving)) {
+        let _alone = self.update.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut serving = Serving::clone(&self.serving.load());
+        change(&mut serving);
+        self.serving.store(Arc::new(serving));
+    }
+
+    /// The database has just answered a poll.
+    pub(crate) fn heard(&self) {
+        *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    /// How old the knowledge of changes is; `None` where the database has not answered since the start.
+    pub(crate) fn age(&self) -> Option<Duration> {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner).map(|heard| heard.elapsed())
+    }
+
+    /// From now on connections are closed after their next answer.
+    pub(crate) fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the server is about to stop.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+}
