@@ -103,7 +103,10 @@ fn a_manifest_that_contradicts_itself_is_called_by_its_fault() {
         ("invalid value: integer `0`", |m| m["parent"] = json!(0)),
         // Which shards there are.
         ("it names no shard", |m| m["shards"] = json!([])),
-        ("not in the order of their prefixes", |m| m["shards"].as_array_mut().unwrap().swap(0, 1)),
+        ("not in the order of their prefixes", |m| {
+            m["shards"].as_array_mut().unwrap().swap(0, 1);
+            m["first_id"] = json!(1_000);
+        }),
         ("not in the order of their prefixes", |m| m["shards"][1] = m["shards"][0].clone()),
         ("its first and last id are not those", |m| m["first_id"] = json!(2)),
         ("its first and last id are not those", |m| m["last_id"] = json!(1)),

@@ -8,7 +8,7 @@ mod support {
     pub(crate) mod shards;
 }
 
-use std::ops::Range;
+use std::{ops::Range, sync::LazyLock};
 
 use bytes::Bytes;
 use proptest::{collection, prelude::*, sample::Index};
@@ -26,14 +26,20 @@ use support::{
 const IDS: [u32; 3] = [7, 8, 300];
 
 fn small() -> Bytes {
-    blob(IDS.map(|number| (id(number), document(id(number)))))
+    static SMALL: LazyLock<Bytes> =
+        LazyLock::new(|| blob(IDS.map(|number| (id(number), document(id(number))))));
+    SMALL.clone()
 }
 
 /// Where everything lies in the blob of [`IDS`], worked out from the format and not from the code.
 struct Layout {
     frames: Vec<Range<usize>>,
-    ids: Range<usize>,
-    hashes: Range<usize>,
+    index: usize,
+    ids: Vec<Range<usize>>,
+    offsets: Vec<Range<usize>>,
+    hashes: Vec<Range<usize>>,
+    seek_table: usize,
+    compressed_sizes: Vec<Range<usize>>,
     decompressed_sizes: Vec<Range<usize>>,
 }
 
@@ -44,18 +50,28 @@ impl Layout {
             let start = frames.last().map_or(0, |last| last.end);
             frames.push(start..start + frame.bytes.len());
         }
-        let ids = frames[2].end + 8 + 12;
-        let hashes = ids + 3 * 4 + 3 * 4;
-        let entries = hashes + 3 * 8 + 8;
-        let decompressed_sizes = (0..4).map(|place| entries + place * 8 + 4..entries + place * 8 + 8);
-        assert_eq!(entries + 4 * 8 + 9, small().len());
+        let index = frames[2].end;
+        let seek_table = index + 20 + 16 * 3;
+        assert_eq!(seek_table + 8 + 8 * 4 + 9, small().len());
+        let column = |start: usize, entry: usize, size: usize, entries: usize| {
+            (0..entries).map(|place| start + place * entry..start + place * entry + size).collect()
+        };
         Self {
             frames,
-            ids: ids..ids + 12,
-            hashes: hashes..hashes + 24,
-            decompressed_sizes: decompressed_sizes.collect(),
+            index,
+            ids: column(index + 20, 16, 4, 3),
+            offsets: column(index + 24, 16, 4, 3),
+            hashes: column(index + 28, 16, 8, 3),
+            seek_table,
+            compressed_sizes: column(seek_table + 8, 8, 4, 4),
+            decompressed_sizes: column(seek_table + 12, 8, 4, 4),
         }
     }
+}
+
+/// Which of the parts holds this byte.
+fn part(parts: &[Range<usize>], byte: usize) -> Option<usize> {
+    parts.iter().position(|part| part.contains(&byte))
 }
 
 fn open(blob: Bytes) -> Result<Shard, ShardError> {
@@ -101,17 +117,15 @@ fn every_flipped_bit_is_refused_or_harms_nobody_but_the_student_it_hits() {
             flipped[byte] ^= 1 << bit;
             nothing_wrong_is_found(flipped.clone().into(), &[&genuine]);
 
-            let hit = layout.frames.iter().position(|frame| frame.contains(&byte));
-            let hit = hit.or(layout.hashes.contains(&byte).then(|| (byte - layout.hashes.start) / 8));
-            let harmless = layout.decompressed_sizes.iter().any(|size| size.contains(&byte));
-            match open(flipped.into()) {
-                Err(_) => {
+            let hit = part(&layout.frames, byte).or(part(&layout.hashes, byte));
+            let harmless = part(&layout.decompressed_sizes, byte).is_some();
+            let id_of = part(&layout.ids, byte);
+            match (open(flipped.into()), id_of) {
+                (Err(_), _) => {
                     assert!(hit.is_none() && !harmless, "refused for byte {byte}, which only one needs")
                 }
-                Ok(shard) if layout.ids.contains(&byte) => {
-                    a_student_is_lost(&shard, &genuine, byte, layout.ids.start)
-                }
-                Ok(shard) => {
+                (Ok(shard), Some(place)) => a_student_is_lost(&shard, &genuine, place),
+                (Ok(shard), None) => {
                     assert!(hit.is_some() || harmless, "byte {byte}, bit {bit} was not missed");
                     for (place, number) in IDS.into_iter().enumerate() {
                         let expected = match hit {
@@ -128,8 +142,7 @@ fn every_flipped_bit_is_refused_or_harms_nobody_but_the_student_it_hits() {
 
 /// A changed id can only be noticed by the hash of the whole blob. Then its student is not found, nobody else
 /// is found in the place, and everybody else is where they were.
-fn a_student_is_lost(shard: &Shard, genuine: &Shard, byte: usize, ids: usize) {
-    let place = (byte - ids) / 4;
+fn a_student_is_lost(shard: &Shard, genuine: &Shard, place: usize) {
     for (other, number) in IDS.into_iter().enumerate() {
         let expected = if other == place { Ok(None) } else { genuine.find(id(number)) };
         assert_eq!(shard.find(id(number)), expected);
@@ -142,14 +155,14 @@ fn a_student_is_lost(shard: &Shard, genuine: &Shard, byte: usize, ids: usize) {
 fn giant_counts_are_refused_before_anything_is_made_of_them() {
     let blob = small();
     let layout = Layout::of_small();
-    let (students, entries) = (layout.ids.start - 4, blob.len() - 9);
     for (part, offset) in [
-        ("the index's size", layout.frames[2].end + 4),
-        ("the number of students", students),
-        ("the seek table's size", layout.hashes.end + 4),
-        ("the index's size in the seek table", layout.decompressed_sizes[3].start - 4),
-        ("a frame's size in the seek table", layout.decompressed_sizes[0].start - 4),
-        ("the number of frames", entries),
+        ("the index's size", layout.index + 4),
+        ("the number of students", layout.index + 16),
+        ("the seek table's size", layout.seek_table + 4),
+        ("the index's size in the seek table", layout.compressed_sizes[3].start),
+        ("a frame's size in the seek table", layout.compressed_sizes[0].start),
+        ("a frame's offset", layout.offsets[2].start),
+        ("the number of frames", blob.len() - 9),
     ] {
         for count in [0, 1, 2, 5, 0x1FFF_FFFF, 0x2000_0000, 0x7FFF_FFFF, u32::MAX - 1, u32::MAX] {
             let mut hostile = blob.to_vec();
@@ -167,7 +180,7 @@ fn what_is_no_shard_is_called_by_its_fault() {
         open(blob.into()).unwrap_err().to_string()
     };
     let layout = Layout::of_small();
-    let (end, index) = (small().len(), layout.frames[2].end);
+    let end = small().len();
     assert_eq!(
         open(Bytes::new()).unwrap_err().to_string(),
         "the blob has 0 bytes, too few for the seek table"
@@ -176,11 +189,11 @@ fn what_is_no_shard_is_called_by_its_fault() {
     assert_eq!(magic, format!("the seek table does not carry its magic number at byte {}", end - 4));
     let descriptor = altered(end - 5, &[0x80]);
     assert_eq!(descriptor, "the seek table and the index disagree: its descriptor announces checksums");
-    let version = altered(index + 12, &2_u32.to_le_bytes());
+    let version = altered(layout.index + 12, &2_u32.to_le_bytes());
     assert_eq!(version, "the index has version 2, this reader knows version 1");
-    let order = altered(layout.ids.start, &9_u32.to_le_bytes());
+    let order = altered(layout.ids[0].start, &9_u32.to_le_bytes());
     assert_eq!(order, "id 8 at place 1 is out of order or not of this shard");
-    let offset = altered(layout.ids.end, &1_u32.to_le_bytes());
+    let offset = altered(layout.offsets[0].start, &1_u32.to_le_bytes());
     assert_eq!(offset, "the frame at place 0 does not start where the one before it ends");
 }
 

@@ -1,7 +1,7 @@
 //! Proves what a shard promises: every student comes back byte for byte, and tools that know nothing of this
 //! project can read the blob.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod support {
     pub(crate) mod ids;
@@ -58,7 +58,9 @@ fn zstd_program(bytes: &[u8]) -> Vec<u8> {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(bytes).unwrap();
     let output = Command::new("zstd").arg("-dc").arg(file.path()).output();
-    let output = output.expect("the zstd program, which these tests need, cannot be started");
+    let output = output.unwrap_or_else(|error| {
+        panic!("the zstd program, which these tests need, cannot be started: {error}")
+    });
     assert!(output.status.success(), "zstd -dc: {}", String::from_utf8_lossy(&output.stderr));
     output.stdout
 }

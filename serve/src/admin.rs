@@ -1,14 +1,12 @@
 //! The second listener, for those who run the server: is it alive, is it ready.
 
-use std::sync::Arc;
-
 use axum::{Router, routing::get};
 use http::StatusCode;
 
 use crate::serving::{NotReady, Shared};
 
 /// `/healthz` and `/readyz`.
-pub(crate) fn routes(shared: Arc<Shared>) -> Router {
+pub(crate) fn routes(shared: &'static Shared) -> Router {
     Router::new()
         .route("/healthz", get(async || "alive\n"))
         .route("/readyz", get(async move || ready(&shared)))

@@ -12,7 +12,6 @@ mod serving;
 use std::{
     io::{self, IsTerminal},
     process::ExitCode,
-    sync::Arc,
     thread,
 };
 
@@ -65,33 +64,32 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         .enable_all()
         .build()?;
     let knowledge = if source.is_some() { Knowledge::Nothing } else { Knowledge::Static };
-    let shared = Arc::new(Shared::new(Serving { release: None, knowledge }));
+    let shared = Shared::for_the_whole_program(Serving { release: None, knowledge });
     let admin = runtime
         .block_on(TcpListener::bind(arguments.admin))
         .with_context(|| format!("listening on {}", arguments.admin))?;
     let admin_address = admin.local_addr()?;
     let stop = runtime.block_on(async { stop_signal() })?;
 
-    let changes =
-        source.clone().map(|source| ChangeFollower::new(source, shared.clone(), directory.journal()));
+    let changes = source.clone().map(|source| ChangeFollower::new(source, shared, directory.journal()));
     if let Some(changes) = &changes {
         changes.load_written();
     }
-    let releases = ReleaseFollower { store, directory, shared: shared.clone() };
+    let releases = ReleaseFollower { store, directory, shared };
     runtime.block_on(releases.load_cached());
     runtime.spawn(releases.run());
     if let Some(changes) = changes {
         runtime.spawn(changes.run());
     }
     let live = source.map(|source| Live::new(source, cache, runtime.handle().clone()));
-    runtime.spawn(axum::serve(admin, admin::routes(shared.clone())).into_future());
+    runtime.spawn(axum::serve(admin, admin::routes(shared)).into_future());
 
-    let service = ServeRelease::new(shared.clone()).fallback(routes(shared.clone(), live));
+    let service = ServeRelease::new(shared).fallback(routes(shared, live));
     for address in &addresses {
         tracing::info!(%address, "listening");
     }
     tracing::info!(address = %admin_address, "listening for health and readiness");
-    let workers = Workers::start(sockets, addresses, &shared, &service)?;
+    let workers = Workers::start(sockets, addresses, shared, &service)?;
 
     runtime.block_on(stop);
     tracing::info!("draining");

@@ -8,10 +8,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Guard};
 use results_day::{
     changes::{ChangeLog, Snapshot, Standing},
-    shard::Frame,
+    shard::Found,
     student::StudentId,
 };
 
@@ -53,9 +53,9 @@ pub(crate) struct Known {
 
 /// Who answers for a student.
 #[derive(Debug)]
-pub(crate) enum Verdict {
+pub(crate) enum Verdict<'a> {
     /// The release does, with this frame.
-    Published(Frame),
+    Published(Found<'a>),
     /// There is no such student, in the release or since.
     Absent,
     /// The live path does.
@@ -75,7 +75,7 @@ pub(crate) enum NotReady {
 
 impl Serving {
     /// Who answers for this student.
-    pub(crate) fn verdict(&self, id: StudentId) -> Verdict {
+    pub(crate) fn verdict(&self, id: StudentId) -> Verdict<'_> {
         let release = match self.ready() {
             Err(reason) => return Verdict::NotReady(reason),
             Ok(release) => release,
@@ -85,8 +85,8 @@ impl Serving {
         {
             return Verdict::Changed;
         }
-        match release.find(id) {
-            Ok(Some(frame)) => Verdict::Published(frame),
+        match release.locate(id) {
+            Ok(Some(found)) => Verdict::Published(found),
             Ok(None) => Verdict::Absent,
             Err(_) => Verdict::Damaged,
         }
@@ -125,6 +125,9 @@ impl Known {
 }
 
 /// The one place where the current [`Serving`] lies, and when the database was last heard from.
+///
+/// There is one for the whole life of the program, which everybody refers to: counting references would make
+/// the cores fight for the counter at every request.
 #[derive(Debug)]
 pub(crate) struct Shared {
     serving: ArcSwap<Serving>,
@@ -135,18 +138,18 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(serving: Serving) -> Self {
-        Self {
+    pub(crate) fn for_the_whole_program(serving: Serving) -> &'static Self {
+        Box::leak(Box::new(Self {
             serving: ArcSwap::from_pointee(serving),
             update: Mutex::new(()),
             heard: Mutex::new(None),
             draining: AtomicBool::new(false),
-        }
+        }))
     }
 
     /// What a request that arrives now sees.
-    pub(crate) fn serving(&self) -> Arc<Serving> {
-        self.serving.load_full()
+    pub(crate) fn serving(&self) -> Guard<Arc<Serving>> {
+        self.serving.load()
     }
 
     /// Puts a changed copy in the place of the current one; requests see all of the change or nothing.

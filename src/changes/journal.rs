@@ -1,6 +1,6 @@
 use std::{
     fs::{self, File, OpenOptions},
-    io::{self, BufRead, BufReader, Write},
+    io::{self, Write},
     path::{Path, PathBuf},
 };
 
@@ -51,21 +51,29 @@ const LINES: usize = 10_000;
 
 impl Journal {
     /// Reads what an earlier server wrote: the data set it heard from and its whole log. `None` where there
-    /// is nothing, or nothing whole.
+    /// is nothing, or nothing whole, or something damaged.
     pub fn read(path: &Path) -> Result<Option<(String, ChangeLog)>, JournalError> {
         let failed = |source| JournalError { path: path.to_owned(), source };
-        let file = match File::open(path) {
+        let bytes = match fs::read(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            file => file.map_err(failed)?,
+            bytes => bytes.map_err(failed)?,
         };
-        let mut lines = BufReader::new(file).split(b'\n');
-        let header = lines.next().transpose().map_err(failed)?.unwrap_or_default();
-        let Ok(Header { journal: VERSION, data_set }) = serde_json::from_slice(&header) else {
+        // What stands behind the last newline was being written when the server died.
+        let whole = bytes.iter().rposition(|byte| *byte == b'\n').unwrap_or(0);
+        let mut lines = bytes[..whole].split(|byte| *byte == b'\n');
+        let header = lines.next().unwrap_or_default();
+        let Ok(Header { journal: VERSION, data_set }) = serde_json::from_slice(header) else {
             return Ok(None);
         };
+        // A whole line that is no poll is damage. To know nothing is safe then, and to know too little is not.
+        let Ok(polls) = lines.map(serde_json::from_slice).collect::<Result<Vec<Poll>, _>>() else {
+            return Ok(None);
+        };
+        if polls.is_empty() {
+            return Ok(None);
+        }
         let mut log = ChangeLog::default();
-        for line in lines {
-            let Ok(poll) = serde_json::from_slice::<Poll>(&line.map_err(failed)?) else { break };
+        for poll in polls {
             log.extend(poll.everything.map(|change| (Changed::Everything, change)));
             log.extend(poll.students.into_iter().map(|(id, change)| (Changed::Student(id), change)));
         }
@@ -81,7 +89,7 @@ impl Journal {
             write_line(&mut file, &Poll::of(log.iter()))?;
             file.sync_all()?;
             fs::rename(&temporary, path)?;
-            File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()?;
+            File::open(folder(path))?.sync_all()?;
             OpenOptions::new().append(true).open(path)
         };
         let file = write().map_err(|source| JournalError { path: path.to_owned(), source })?;
@@ -129,4 +137,160 @@ fn write_line(file: &mut File, line: &impl Serialize) -> io::Result<()> {
     let mut bytes = serde_json::to_vec(line)?;
     bytes.push(b'\n');
     file.write_all(&bytes)
+}
+
+/// The folder that holds `path`; the parent of a bare file name is the empty path, which opens nothing.
+fn folder(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(number: u32, transaction: u64) -> (Changed, Change) {
+        let changed = StudentId::new(number).map_or(Changed::Everything, Changed::Student);
+        (changed, Change { transaction, token: u64::MAX - transaction })
+    }
+
+    fn rows(log: &ChangeLog) -> Vec<(Changed, Change)> {
+        log.iter().collect()
+    }
+
+    /// A journal that was made with two rows and got two polls, and where the lines of the file end.
+    fn written(folder: &Path) -> (PathBuf, Vec<usize>) {
+        let path = folder.join("changes");
+        let log = [row(5, 1), row(6, 2)].into_iter().collect();
+        let mut journal = Journal::create(&path, "nation", &log).unwrap();
+        journal.append(&[row(5, 3), row(7, 3)]).unwrap();
+        journal.append(&[row(0, 4)]).unwrap();
+        journal.sync().unwrap()().unwrap();
+        let bytes = fs::read(&path).unwrap();
+        let ends = (0..bytes.len()).filter(|place| bytes[*place] == b'\n').map(|place| place + 1);
+        (path, ends.collect())
+    }
+
+    #[test]
+    fn what_was_written_is_read_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, _) = written(folder.path());
+        assert_eq!(
+            fs::read_to_string(&path).unwrap(),
+            "{\"journal\":1,\"data_set\":\"nation\"}\n\
+             {\"students\":[[5,[1,18446744073709551614]],[6,[2,18446744073709551613]]]}\n\
+             {\"students\":[[5,[3,18446744073709551612]],[7,[3,18446744073709551612]]]}\n\
+             {\"everything\":[4,18446744073709551611],\"students\":[]}\n"
+        );
+        let (data_set, log) = Journal::read(&path).unwrap().unwrap();
+        assert_eq!(data_set, "nation");
+        assert_eq!(rows(&log), [row(0, 4), row(5, 3), row(6, 2), row(7, 3)]);
+    }
+
+    #[test]
+    fn nothing_is_read_where_nothing_is() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(Journal::read(&folder.path().join("changes")).unwrap().is_none());
+        let error = Journal::read(folder.path()).unwrap_err().to_string();
+        assert!(error.contains(&folder.path().display().to_string()), "{error}");
+    }
+
+    #[test]
+    fn a_torn_last_line_loses_that_poll_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, ends) = written(folder.path());
+        let whole = fs::read(&path).unwrap();
+        for cut in 0..=whole.len() {
+            fs::write(&path, &whole[..cut]).unwrap();
+            let read = Journal::read(&path).unwrap().map(|(_, log)| rows(&log));
+            let expected = match ends.iter().filter(|end| **end <= cut).count() {
+                // Without the log that the journal began with, less is known than nothing.
+                0 | 1 => None,
+                2 => Some(vec![row(5, 1), row(6, 2)]),
+                3 => Some(vec![row(5, 3), row(6, 2), row(7, 3)]),
+                _ => Some(vec![row(0, 4), row(5, 3), row(6, 2), row(7, 3)]),
+            };
+            assert_eq!(read, expected, "cut at {cut} of {ends:?}");
+        }
+    }
+
+    #[test]
+    fn a_damaged_line_makes_the_whole_journal_worth_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, ends) = written(folder.path());
+        let whole = fs::read(&path).unwrap();
+        for start in [0].iter().chain(&ends[..3]) {
+            let mut damaged = whole.clone();
+            damaged[*start] = b'?';
+            fs::write(&path, damaged).unwrap();
+            assert!(Journal::read(&path).unwrap().is_none(), "damaged at {start}");
+        }
+    }
+
+    #[test]
+    fn a_journal_of_another_version_or_of_something_else_is_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("changes");
+        for header in [
+            "{\"journal\":2,\"data_set\":\"nation\"}",
+            "{\"journal\":1}",
+            "{\"journal\":1,\"data_set\":\"nation\",\"more\":1}",
+            "",
+            "\u{0}",
+            "hello",
+        ] {
+            fs::write(&path, format!("{header}\n{{\"students\":[]}}\n")).unwrap();
+            assert!(Journal::read(&path).unwrap().is_none(), "{header:?}");
+        }
+        fs::write(&path, [0xFF; 100]).unwrap();
+        assert!(Journal::read(&path).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_new_journal_takes_the_place_of_the_old_one_in_one_step() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, _) = written(folder.path());
+        let old = File::open(&path).unwrap();
+        // What a server that died on the way left behind.
+        fs::write(path.with_extension("new"), "half a journal").unwrap();
+        let log = [row(9, 9)].into_iter().collect();
+        let mut journal = Journal::create(&path, "other nation", &log).unwrap();
+        journal.append(&[row(10, 10)]).unwrap();
+
+        let (data_set, log) = Journal::read(&path).unwrap().unwrap();
+        assert_eq!((data_set.as_str(), rows(&log)), ("other nation", vec![row(9, 9), row(10, 10)]));
+        let names: Vec<_> =
+            fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(names, ["changes"]);
+        // Whoever had the old one open still reads all of the old one: nothing was written over it.
+        assert!(io::read_to_string(old).unwrap().starts_with("{\"journal\":1,\"data_set\":\"nation\"}\n"));
+    }
+
+    #[test]
+    fn a_journal_grows_long_after_ten_thousand_polls_and_is_short_when_made_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("changes");
+        let mut journal = Journal::create(&path, "nation", &ChangeLog::default()).unwrap();
+        for poll in 1..=10_000 {
+            assert!(!journal.is_long(), "{poll}");
+            journal.append(&[row(poll, 1)]).unwrap();
+        }
+        assert!(journal.is_long());
+        let (_, log) = Journal::read(&path).unwrap().unwrap();
+        assert_eq!(log.len(), 10_000);
+        assert!(!Journal::create(&path, "nation", &log).unwrap().is_long());
+    }
+
+    #[test]
+    fn a_full_disk_is_an_error_that_names_the_journal() {
+        let file = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let mut journal = Journal { file, path: "var/changes".into(), lines_written: 0 };
+        let error = journal.append(&[row(5, 1)]).unwrap_err().to_string();
+        assert!(error.starts_with("the journal of changes var/changes: No space left"), "{error}");
+    }
+
+    #[test]
+    fn a_journal_named_without_a_folder_lies_in_the_current_one() {
+        assert_eq!(folder(Path::new("changes")), Path::new("."));
+        assert_eq!(folder(Path::new("var/changes")), Path::new("var"));
+    }
 }

@@ -44,6 +44,10 @@ impl ReleaseStore {
             match (self.manifest(manifest.number).await, failure) {
                 (Ok(Some(there)), _) if there.attempt == manifest.attempt => return Ok(Commit::Won),
                 (Ok(Some(_)), _) => return Ok(Commit::Lost),
+                // Something is there, and asking again would not make it readable.
+                (Err(error @ (ReleaseError::Manifest { .. } | ReleaseError::Different { .. })), _) => {
+                    return Err(error);
+                }
                 (Ok(None), Some(error)) | (Err(_), Some(error)) | (Err(error), None) if tries == TRIES => {
                     return Err(error);
                 }

@@ -66,7 +66,7 @@ impl ReleaseStore {
         let created = self.create(&path, blob.clone()).await;
         match created {
             // Our own put may have been retried below us; what counts is what lies there now.
-            Ok(()) | Err(Error::AlreadyExists { .. }) => {}
+            Ok(()) | Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => {}
             Err(error) => return Err(ReleaseError::store("writing", key)(error)),
         }
         let stored = self.objects.get(&path).await.map_err(ReleaseError::store("reading back", key))?;

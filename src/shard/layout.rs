@@ -11,8 +11,12 @@ pub(super) const INDEX_TAG: [u8; 4] = *b"RDIX";
 pub(super) const INDEX_VERSION: u32 = 1;
 /// Tag, version, number of students.
 pub(super) const INDEX_HEADER: usize = 12;
-/// Per student: id (4), offset of the frame (4), hash of the frame (8).
+/// Per student: id (4), offset of the frame (4), hash of the frame (8). An entry and the next one's offset
+/// mostly share a cache line, which is what a look-up in cold memory costs.
 pub(super) const INDEX_ENTRY: usize = 16;
+pub(super) const ENTRY_ID: usize = 0;
+pub(super) const ENTRY_OFFSET: usize = 4;
+pub(super) const ENTRY_HASH: usize = 8;
 
 /// The skippable frame that holds the seek table (zstd seekable format 0.1.0).
 pub(super) const SEEK_TABLE_MAGIC: u32 = 0x184D_2A5E;

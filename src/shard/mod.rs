@@ -6,12 +6,13 @@
 mod error;
 mod frame;
 mod layout;
+mod prefetch;
 mod reader;
 mod width;
 mod writer;
 
 pub use error::ShardError;
 pub use frame::{Compressor, ENCODER, Frame, FrameError, decompress, decompressed_size};
-pub use reader::Shard;
+pub use reader::{Found, Shard};
 pub use width::{Width, WidthError};
 pub use writer::ShardWriter;

@@ -1,8 +1,11 @@
-use std::ops::RangeInclusive;
+use std::{
+    cmp::Ordering,
+    ops::{Range, RangeInclusive},
+};
 
 use bytes::Bytes;
 
-use super::{Frame, ShardError, frame, layout::*};
+use super::{Frame, ShardError, frame, layout::*, prefetch::prefetch};
 use crate::student::StudentId;
 
 /// A shard in memory, mapped or not. [`open`](Self::open) checks the structure once; finding a student then
@@ -14,6 +17,7 @@ use crate::student::StudentId;
 pub struct Shard {
     blob: Bytes,
     students: usize,
+    first_id: u32,
     frames_end: usize,
 }
 
@@ -23,7 +27,7 @@ impl Shard {
         let table = SeekTable::find(&blob)?;
         let index = table.last_entry()?;
         let shard = Self::with_index(blob.clone(), index)?;
-        shard.check_columns(&ids)?;
+        shard.check_entries(&ids)?;
         shard.check_seek_table(&table)?;
         Ok(shard)
     }
@@ -35,16 +39,16 @@ impl Shard {
 
     /// The student's frame, if the student is in this shard.
     pub fn find(&self, id: StudentId) -> Result<Option<Frame>, ShardError> {
-        let (mut low, mut high) = (0, self.students);
-        while low < high {
-            let middle = low.midpoint(high);
-            match self.id(middle) {
-                Some(found) if found == id.get() => return self.frame(middle, id).map(Some),
-                Some(found) if found < id.get() => low = middle + 1,
-                _ => high = middle,
-            }
-        }
-        Ok(None)
+        self.locate(id)?.map(Found::check).transpose()
+    }
+
+    /// Where the student's frame is, if the student is in this shard. The processor is asked to fetch its
+    /// bytes, so that what the caller does before [`Found::check`] costs no waiting.
+    pub fn locate(&self, id: StudentId) -> Result<Option<Found<'_>>, ShardError> {
+        let Some(place) = self.place(id) else { return Ok(None) };
+        let found = self.found(place, id)?;
+        prefetch(found.bytes());
+        Ok(Some(found))
     }
 
     /// Every student with the frame, in id order.
@@ -52,7 +56,7 @@ impl Shard {
         (0..self.students).map(|place| {
             let number = self.id(place).unwrap_or(0);
             let id = StudentId::new(number).map_err(|_| ShardError::Id { id: number, place })?;
-            Ok((id, self.frame(place, id)?))
+            Ok((id, self.found(place, id)?.check()?))
         })
     }
 
@@ -81,10 +85,11 @@ impl Shard {
         if students == 0 {
             return Err(ShardError::Empty);
         }
-        Ok(Self { blob, students, frames_end: start })
+        let first_id = u32_at(&blob, body + INDEX_HEADER + ENTRY_ID).ok_or(truncated)?;
+        Ok(Self { blob, students, first_id, frames_end: start })
     }
 
-    fn check_columns(&self, ids: &RangeInclusive<u32>) -> Result<(), ShardError> {
+    fn check_entries(&self, ids: &RangeInclusive<u32>) -> Result<(), ShardError> {
         let mut last = 0;
         let mut end = 0;
         for place in 0..self.students {
@@ -111,39 +116,80 @@ impl Shard {
         Ok(())
     }
 
-    fn columns(&self) -> usize {
-        self.frames_end + SKIPPABLE_HEADER + INDEX_HEADER
+    /// Where the student's entry is. Ids are mostly dense, so it is looked for first where it would be if
+    /// none were missing.
+    fn place(&self, id: StudentId) -> Option<usize> {
+        let guess = id.get().checked_sub(self.first_id)? as usize;
+        if guess < self.students && self.id(guess) == Some(id.get()) {
+            return Some(guess);
+        }
+        let (mut low, mut high) = (0, self.students);
+        while low < high {
+            let middle = low.midpoint(high);
+            match self.id(middle)?.cmp(&id.get()) {
+                Ordering::Equal => return Some(middle),
+                Ordering::Less => low = middle + 1,
+                Ordering::Greater => high = middle,
+            }
+        }
+        None
+    }
+
+    fn entry(&self, place: usize) -> usize {
+        self.frames_end + SKIPPABLE_HEADER + INDEX_HEADER + place * INDEX_ENTRY
     }
 
     fn id(&self, place: usize) -> Option<u32> {
-        u32_at(&self.blob, self.columns() + place * 4)
+        u32_at(&self.blob, self.entry(place) + ENTRY_ID)
     }
 
     fn offset(&self, place: usize) -> Option<usize> {
-        u32_at(&self.blob, self.columns() + (self.students + place) * 4).map(|offset| offset as usize)
+        u32_at(&self.blob, self.entry(place) + ENTRY_OFFSET).map(|offset| offset as usize)
     }
 
     fn hash(&self, place: usize) -> Option<u64> {
-        u64_at(&self.blob, self.columns() + self.students * 8 + place * 8)
+        u64_at(&self.blob, self.entry(place) + ENTRY_HASH)
     }
 
-    fn frame_range(&self, place: usize) -> Option<std::ops::Range<usize>> {
+    fn frame_range(&self, place: usize) -> Option<Range<usize>> {
         let next = place + 1;
         let end = if next < self.students { self.offset(next)? } else { self.frames_end };
         let range = self.offset(place)?..end;
         (range.start <= range.end && range.end <= self.frames_end).then_some(range)
     }
 
-    fn frame(&self, place: usize, id: StudentId) -> Result<Frame, ShardError> {
-        let damaged = ShardError::Damaged { id };
-        let Some((range, hash)) = self.frame_range(place).zip(self.hash(place)) else {
-            return Err(damaged);
-        };
-        let bytes = self.blob.slice(range);
-        if frame::hash(id, &bytes) != hash {
-            return Err(damaged);
+    fn found(&self, place: usize, id: StudentId) -> Result<Found<'_>, ShardError> {
+        let located = self.frame_range(place).zip(self.hash(place));
+        let (range, hash) = located.ok_or(ShardError::Damaged { id })?;
+        Ok(Found { shard: self, id, range, hash })
+    }
+}
+
+/// A student's frame that nobody has looked at yet.
+#[derive(Debug)]
+pub struct Found<'a> {
+    shard: &'a Shard,
+    id: StudentId,
+    range: Range<usize>,
+    hash: u64,
+}
+
+impl Found<'_> {
+    /// What the frame's hash should be; see [`Frame::hash`].
+    pub fn hash(&self) -> u64 {
+        self.hash
+    }
+
+    /// The frame, if it is what was written.
+    pub fn check(self) -> Result<Frame, ShardError> {
+        if frame::hash(self.id, self.bytes()) != self.hash {
+            return Err(ShardError::Damaged { id: self.id });
         }
-        Ok(Frame { bytes, hash })
+        Ok(Frame { bytes: self.shard.blob.slice(self.range), hash: self.hash })
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.shard.blob.get(self.range.clone()).unwrap_or_default()
     }
 }
 

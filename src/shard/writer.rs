@@ -65,9 +65,11 @@ impl ShardWriter {
         blob.extend(INDEX_TAG);
         blob.extend(INDEX_VERSION.to_le_bytes());
         blob.extend(u32_from(records.len())?.to_le_bytes());
-        blob.extend(records.iter().flat_map(|record| record.id.get().to_le_bytes()));
-        blob.extend(records.iter().flat_map(|record| record.offset.to_le_bytes()));
-        blob.extend(records.iter().flat_map(|record| record.hash.to_le_bytes()));
+        for record in records {
+            blob.extend(record.id.get().to_le_bytes());
+            blob.extend(record.offset.to_le_bytes());
+            blob.extend(record.hash.to_le_bytes());
+        }
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! Where results are kept: the database that is the truth.
 //!
 //! [`Source`] is what publishing and serving ask of it, [`Seed`] what the seeder asks. Every backend passes
-//! the same conformance suite, `tests/source_conformance.rs`. The backend is chosen by URL, in [`connect`].
+//! the same conformance suite, `tests/source_conformance/`. The backend is chosen by URL, in [`connect`].
 
 mod origin;
 mod seed;

@@ -1,4 +1,4 @@
-use std::borrow::Borrow;
+use std::{borrow::Borrow, sync::LazyLock};
 
 use bytes::Bytes;
 use results_day::{
@@ -8,8 +8,9 @@ use results_day::{
 
 /// The document of the generated student with this id.
 pub(crate) fn document(id: StudentId) -> Vec<u8> {
+    static NATION: LazyLock<Generator> = LazyLock::new(|| Generator::new(1));
     let mut document = Vec::new();
-    student::render(&Generator::new(1).student(id), &mut document);
+    student::render(&NATION.student(id), &mut document);
     document
 }
 

@@ -10,7 +10,7 @@ use crate::serving::{Knowledge, Known, Shared};
 /// Learns of every change within a few hundredths of a second of its commit, and writes it down.
 pub(crate) struct ChangeFollower {
     source: Arc<dyn Source>,
-    shared: Arc<Shared>,
+    shared: &'static Shared,
     journal_path: PathBuf,
     journal: Option<Journal>,
 }
@@ -29,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 impl ChangeFollower {
-    pub(crate) fn new(source: Arc<dyn Source>, shared: Arc<Shared>, journal_path: PathBuf) -> Self {
+    pub(crate) fn new(source: Arc<dyn Source>, shared: &'static Shared, journal_path: PathBuf) -> Self {
         Self { source, shared, journal_path, journal: None }
     }
 

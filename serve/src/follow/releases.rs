@@ -11,7 +11,7 @@ use crate::{
 pub(crate) struct ReleaseFollower {
     pub(crate) store: ReleaseStore,
     pub(crate) directory: CacheDirectory,
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) shared: &'static Shared,
 }
 
 /// How often the bucket is asked whether the next release is there: one request that mostly finds nothing. Until a

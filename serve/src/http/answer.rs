@@ -10,7 +10,7 @@ use http::{
 };
 use http_body_util::{Either, Full};
 use libdeflater::{CompressionLvl, Compressor};
-use results_day::shard::{self, Frame, FrameError};
+use results_day::shard::{self, Found, Frame, FrameError, ShardError};
 
 use super::{cache_policy::CachePolicy, coding::Coding, etag::ETag, problem::Problem};
 
@@ -21,32 +21,28 @@ pub(crate) type Body = Either<Full<Bytes>, axum::body::Body>;
 pub(crate) const CACHE_STATUS: http::HeaderName = http::HeaderName::from_static("cache-status");
 
 /// Answers GET or HEAD with a published document.
-pub(crate) fn published(method: &Method, request: &HeaderMap, frame: Frame) -> Response<Full<Bytes>> {
-    let hit = HeaderValue::from_static("results-day;hit");
-    document(method, request, frame, CachePolicy::Published, hit)
-}
-
-/// Answers GET or HEAD with a student's document.
-pub(crate) fn document(
+pub(crate) fn published(
     method: &Method,
     request: &HeaderMap,
-    frame: Frame,
+    found: Found<'_>,
+) -> Result<Response<Full<Bytes>>, ShardError> {
+    let hit = HeaderValue::from_static("results-day;hit");
+    document(method, request, found.hash(), CachePolicy::Published, hit, || found.check())
+}
+
+/// Answers GET or HEAD with a student's document, whose frame is looked at last and only where it is needed.
+pub(crate) fn document<E>(
+    method: &Method,
+    request: &HeaderMap,
+    hash: u64,
     policy: CachePolicy,
     cache_status: HeaderValue,
-) -> Response<Full<Bytes>> {
+    frame: impl FnOnce() -> Result<Frame, E>,
+) -> Result<Response<Full<Bytes>>, E> {
     let Some(coding) = Coding::negotiate(request) else {
-        return Problem::NotAcceptable.response();
+        return Ok(Problem::NotAcceptable.response());
     };
-    let tag = ETag::new(frame.hash, coding);
-    let unchanged = tag.is_named_by(request);
-    let body = match if unchanged { Ok(Bytes::new()) } else { code(frame, coding) } {
-        Ok(body) => body,
-        Err(error) => {
-            tracing::error!(%error, "a stored document cannot be decompressed");
-            return Problem::Damaged.response();
-        }
-    };
-
+    let tag = ETag::new(hash, coding);
     let mut headers = HeaderMap::with_capacity(10);
     headers.insert(CACHE_CONTROL, policy.header());
     headers.insert(VARY, HeaderValue::from_static("accept-encoding"));
@@ -55,16 +51,27 @@ pub(crate) fn document(
     if let Some(tag) = tag.header() {
         headers.insert(ETAG, tag);
     }
-    if !unchanged {
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
-        if let Some(coding) = coding.header() {
-            headers.insert(CONTENT_ENCODING, coding);
-        }
+    if tag.is_named_by(request) {
+        return Ok(response(StatusCode::NOT_MODIFIED, headers, Bytes::new()));
     }
-    let status = if unchanged { StatusCode::NOT_MODIFIED } else { StatusCode::OK };
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if let Some(coding) = coding.header() {
+        headers.insert(CONTENT_ENCODING, coding);
+    }
+    let body = match code(frame()?, coding) {
+        Ok(body) => body,
+        Err(error) => {
+            tracing::error!(%error, "a stored document cannot be decompressed");
+            return Ok(Problem::Damaged.response());
+        }
+    };
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
     let body = if method == Method::HEAD { Bytes::new() } else { body };
+    Ok(response(StatusCode::OK, headers, body))
+}
+
+fn response(status: StatusCode, headers: HeaderMap, body: Bytes) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(body));
     *response.status_mut() = status;
     *response.headers_mut() = headers;

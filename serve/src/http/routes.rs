@@ -39,12 +39,12 @@ use crate::{
 /// What the routes need. Without a database there is no live path.
 #[derive(Clone)]
 struct Routes {
-    shared: Arc<Shared>,
+    shared: &'static Shared,
     live: Option<Live>,
 }
 
 /// The routes behind [`ServeRelease`](super::ServeRelease).
-pub(crate) fn routes(shared: Arc<Shared>, live: Option<Live>) -> Router {
+pub(crate) fn routes(shared: &'static Shared, live: Option<Live>) -> Router {
     // Anybody's page may show a result. Nothing varies by origin, so no cache has to keep them apart.
     let cors = CorsLayer::new()
         .allow_origin(AnyOrigin)
@@ -64,6 +64,11 @@ pub(crate) fn routes(shared: Arc<Shared>, live: Option<Live>) -> Router {
         .layer(CatchPanicLayer::custom(panicked))
 }
 
+/// Why the live path is asked, in terms of `Cache-Status` (RFC 9211, 2.2).
+const ASKED_LIVE: &str = "results-day;fwd=bypass";
+const CHANGED: &str = "results-day;fwd=stale";
+const DAMAGED: &str = "results-day;fwd=miss";
+
 /// A student whom the release does not answer for: changed, unknown, or asked for by the live API.
 async fn student(
     State(routes): State<Routes>,
@@ -78,29 +83,31 @@ async fn student(
         None => return problem(Problem::UnknownPath),
     };
     let (id, cache_status) = match target {
-        Target::Live(id) => (id, "results-day;fwd=bypass"),
+        Target::Live(id) => (id, ASKED_LIVE),
         Target::Published(id) => match serving.verdict(id) {
-            Verdict::Published(frame) => return answer::published(&method, &headers, frame).map(Body::new),
             Verdict::Absent => return problem(Problem::UnknownStudent),
             Verdict::NotReady(reason) => return problem(reason.into()),
-            Verdict::Changed => (id, "results-day;fwd=stale"),
-            Verdict::Damaged => {
-                tracing::error!("a cached shard is damaged");
-                if routes.live.is_none() {
-                    return problem(Problem::Damaged);
-                }
-                (id, "results-day;fwd=miss")
-            }
+            Verdict::Changed => (id, CHANGED),
+            Verdict::Published(found) => match answer::published(&method, &headers, found) {
+                Ok(response) => return response.map(Body::new),
+                Err(_) => (id, DAMAGED),
+            },
+            Verdict::Damaged => (id, DAMAGED),
         },
     };
-    match routes.look_up(id, &serving).await {
-        Ok((frame, origin)) => {
-            let Ok(cache_status) = HeaderValue::from_str(&format!("{cache_status};detail={}", origin.name()))
-            else {
-                return problem(Problem::Internal);
-            };
-            answer::document(&method, &headers, frame, CachePolicy::Live, cache_status).map(Body::new)
+    if cache_status == DAMAGED {
+        tracing::error!("a cached shard is damaged");
+        if routes.live.is_none() {
+            return problem(Problem::Damaged);
         }
+    }
+    let answer = routes.look_up(id, &serving).await.and_then(|(frame, origin)| {
+        let cache_status = HeaderValue::from_str(&format!("{cache_status};detail={}", origin.name()))
+            .map_err(|_| Problem::Internal)?;
+        answer::document(&method, &headers, frame.hash, CachePolicy::Live, cache_status, || Ok(frame))
+    });
+    match answer {
+        Ok(response) => response.map(Body::new),
         Err(refusal) => problem(refusal),
     }
 }

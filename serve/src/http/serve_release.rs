@@ -1,9 +1,9 @@
 use std::{
     convert::Infallible,
-    sync::Arc,
     task::{Context, Poll},
 };
 
+use arc_swap::Guard;
 use bytes::Bytes;
 use futures::future::{self, Either, MapOk, Ready};
 use http::{Method, Request, Response};
@@ -20,12 +20,12 @@ use crate::serving::{Serving, Shared, Verdict};
 /// an extension, an [`Arc<Serving>`], so that one request sees one release from its beginning to its end.
 #[derive(Debug, Clone)]
 pub(crate) struct ServeRelease<F> {
-    shared: Arc<Shared>,
+    shared: &'static Shared,
     fallback: F,
 }
 
 impl ServeRelease<()> {
-    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+    pub(crate) fn new(shared: &'static Shared) -> Self {
         Self { shared, fallback: () }
     }
 
@@ -55,7 +55,7 @@ where
         if let Some(response) = published(&serving, &request) {
             return Either::Left(future::ok(response.map(http_body_util::Either::Left)));
         }
-        request.extensions_mut().insert(serving);
+        request.extensions_mut().insert(Guard::into_inner(serving));
         let pass: fn(_) -> _ = |response: Response<_>| response.map(http_body_util::Either::Right);
         Either::Right(future::TryFutureExt::map_ok(self.fallback.call(request), pass))
     }
@@ -67,6 +67,7 @@ fn published<B>(serving: &Serving, request: &Request<B>) -> Option<Response<Full
         return None;
     }
     let Some(Ok(Target::Published(id))) = Target::parse(request.uri().path()) else { return None };
-    let Verdict::Published(frame) = serving.verdict(id) else { return None };
-    Some(answer::published(method, request.headers(), frame))
+    let Verdict::Published(found) = serving.verdict(id) else { return None };
+    // A damaged frame is the fallback's business, too.
+    answer::published(method, request.headers(), found).ok()
 }

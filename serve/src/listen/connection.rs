@@ -1,30 +1,43 @@
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{
+    cell::RefCell,
+    convert::Infallible,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
 use http::{HeaderValue, header::CONNECTION};
 use hyper::{server::conn::http1, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::watch,
+    time::{Instant, interval_at},
 };
 
 use super::worker::{Serve, until};
 use crate::serving::Shared;
 
-/// How long a client may take for the head of a request, waiting between two requests included: longer than
-/// the 60 s for which NGINX keeps an idle connection, so that it is never the server who closes first.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
+/// A connection on which no request arrives for so long, or for up to twice as long, is closed: because it is
+/// idle, or because its client sends or reads too slowly. Longer than the 60 s for which NGINX keeps an idle
+/// connection, so that it is never the server who closes first.
+///
+/// One timer for each connection that nobody resets: hyper's own, reset at every request, costs as much as
+/// finding the student.
+const PATIENCE: Duration = Duration::from_secs(75);
 
 /// Serves one connection until the client closes it, or until `closing` says that idle ones must end.
 pub(super) async fn serve(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     service: impl Serve,
-    shared: Arc<Shared>,
+    shared: &'static Shared,
     mut closing: watch::Receiver<bool>,
 ) {
+    let requests = &AtomicU64::new(0);
+    // Cloning the service for each request would be the dearest part of a hit.
+    let service = RefCell::new(service);
     let answer = service_fn(move |request| {
-        let answer = service.clone().call(request);
-        let shared = shared.clone();
+        requests.fetch_add(1, Ordering::Relaxed);
+        let answer = service.borrow_mut().call(request);
         async move {
             let mut response = answer.await?;
             if shared.is_draining() {
@@ -33,20 +46,32 @@ pub(super) async fn serve(
             Ok::<_, Infallible>(response)
         }
     });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
-        .pipeline_flush(true)
-        .serve_connection(TokioIo::new(stream), answer);
+    let connection =
+        http1::Builder::new().pipeline_flush(true).serve_connection(TokioIo::new(stream), answer);
     tokio::pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = until(&mut closing) => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+    let mut patience = interval_at(Instant::now() + PATIENCE, PATIENCE);
+    let mut asked_to_close = false;
+    let mut before = 0;
+    loop {
+        tokio::select! {
+            biased;
+            ended = connection.as_mut() => {
+                if let Err(error) = ended {
+                    tracing::debug!(%error, "a connection broke");
+                }
+                return;
+            }
+            () = until(&mut closing), if !asked_to_close => {
+                asked_to_close = true;
+                connection.as_mut().graceful_shutdown();
+            }
+            _ = patience.tick() => {
+                let now = requests.load(Ordering::Relaxed);
+                if now == before {
+                    return;
+                }
+                before = now;
+            }
         }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(%error, "a connection broke");
     }
 }

@@ -1,4 +1,4 @@
-use std::{convert::Infallible, io, sync::Arc, thread, time::Duration};
+use std::{convert::Infallible, io, thread, time::Duration};
 
 use futures::{FutureExt, future};
 use http::{Request, Response};
@@ -20,7 +20,7 @@ use crate::{http::Body, serving::Shared};
 pub(crate) struct Workers {
     threads: Vec<thread::JoinHandle<io::Result<()>>>,
     addresses: Vec<ListenAddress>,
-    shared: Arc<Shared>,
+    shared: &'static Shared,
     draining: watch::Sender<bool>,
 }
 
@@ -58,18 +58,18 @@ impl Workers {
     pub(crate) fn start(
         sockets: Vec<Sockets>,
         addresses: Vec<ListenAddress>,
-        shared: &Arc<Shared>,
+        shared: &'static Shared,
         service: &impl Serve,
     ) -> io::Result<Self> {
         let (draining, _) = watch::channel(false);
         let mut threads = Vec::new();
         for (number, sockets) in sockets.into_iter().enumerate() {
             let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
-            let (service, shared, draining) = (service.clone(), shared.clone(), draining.subscribe());
+            let (service, draining) = (service.clone(), draining.subscribe());
             let work = move || runtime.block_on(worker(sockets, service, shared, draining));
             threads.push(thread::Builder::new().name(format!("serve-{number}")).spawn(work)?);
         }
-        Ok(Self { threads, addresses, shared: shared.clone(), draining })
+        Ok(Self { threads, addresses, shared, draining })
     }
 
     /// Takes no new connections, answers what is on its way, and returns when that is done.
@@ -90,7 +90,7 @@ impl Workers {
 async fn worker(
     sockets: Sockets,
     service: impl Serve,
-    shared: Arc<Shared>,
+    shared: &'static Shared,
     draining: watch::Receiver<bool>,
 ) -> io::Result<()> {
     let mut listening = Vec::new();
@@ -101,12 +101,12 @@ async fn worker(
             stream.set_nodelay(true)?;
             Ok(stream)
         };
-        listening.push(listen(accept, service.clone(), shared.clone(), draining.clone()).boxed_local());
+        listening.push(listen(accept, service.clone(), shared, draining.clone()).boxed_local());
     }
     for listener in sockets.unix {
         let listener = UnixListener::from_std(listener)?;
         let accept = async move || listener.accept().await.map(|(stream, _)| stream);
-        listening.push(listen(accept, service.clone(), shared.clone(), draining.clone()).boxed_local());
+        listening.push(listen(accept, service.clone(), shared, draining.clone()).boxed_local());
     }
     future::join_all(listening).await;
     Ok(())
@@ -116,12 +116,12 @@ async fn worker(
 async fn listen<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     accept: impl AsyncFn() -> io::Result<T>,
     service: impl Serve,
-    shared: Arc<Shared>,
+    shared: &'static Shared,
     mut draining: watch::Receiver<bool>,
 ) {
     let (closing, closed) = watch::channel(false);
     let mut connections = JoinSet::new();
-    let serve = |stream| connection::serve(stream, service.clone(), shared.clone(), closed.clone());
+    let serve = |stream| connection::serve(stream, service.clone(), shared, closed.clone());
     loop {
         tokio::select! {
             accepted = accept() => match accepted {

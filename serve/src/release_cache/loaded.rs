@@ -1,6 +1,6 @@
 use results_day::{
     release::{Manifest, ShardKey},
-    shard::{Frame, Shard, ShardError},
+    shard::{Found, Shard, ShardError},
     student::StudentId,
 };
 
@@ -18,10 +18,10 @@ impl LoadedRelease {
         Self { manifest, shards }
     }
 
-    /// The student's frame, if the release has the student.
-    pub(crate) fn find(&self, id: StudentId) -> Result<Option<Frame>, ShardError> {
+    /// Where the student's frame is, if the release has the student.
+    pub(crate) fn locate(&self, id: StudentId) -> Result<Option<Found<'_>>, ShardError> {
         match self.manifest.shard_of(id).and_then(|place| self.shards.get(place)) {
-            Some(shard) => shard.find(id),
+            Some(shard) => shard.locate(id),
             None => Ok(None),
         }
     }

@@ -138,9 +138,23 @@ impl From<rusqlite::Error> for SourceError {
     fn from(error: rusqlite::Error) -> Self {
         use rusqlite::ErrorCode as Code;
         match error.sqlite_error_code() {
+            // Somebody else's lock, and the disk: both can be over the next time.
+            Some(
+                Code::DatabaseBusy
+                | Code::DatabaseLocked
+                | Code::FileLockingProtocolFailed
+                | Code::SchemaChanged
+                | Code::OperationAborted
+                | Code::OperationInterrupted
+                | Code::OutOfMemory
+                | Code::CannotOpen
+                | Code::PermissionDenied
+                | Code::ReadOnly
+                | Code::SystemIoFailure
+                | Code::DiskFull,
+            ) => Self::Unavailable(error.to_string()),
             Some(Code::NotADatabase) => Self::Unusable(format!("the file is not a SQLite database: {error}")),
-            Some(Code::Unknown) => Self::Unusable(error.to_string()),
-            _ => Self::Unavailable(error.to_string()),
+            _ => Self::Unusable(error.to_string()),
         }
     }
 }

@@ -15,7 +15,8 @@ use super::{super::SourceError, blocking, schema};
 ///
 /// SQLite goes on reading a file that was renamed or deleted, or whose path is another file by now. That
 /// file is not the truth any more, so every call first looks whether the path still leads to the file that
-/// the connection has open.
+/// the connection has open, and whether its schema is still the one that was checked: without its triggers a
+/// database goes on answering, and hides its changes.
 #[derive(Debug, Clone)]
 pub(super) struct Pool {
     path: PathBuf,
@@ -27,6 +28,7 @@ pub(super) struct Pool {
 struct Pooled {
     connection: Connection,
     file: FileIdentity,
+    schema: i64,
 }
 
 /// Device and inode: what tells a file from another one that took its path.
@@ -74,7 +76,7 @@ impl Pool {
         let file = identity(&self.path)?;
         loop {
             match self.idle().pop() {
-                Some(pooled) if pooled.file == file => return Ok(pooled),
+                Some(pooled) if pooled.is_still(file) => return Ok(pooled),
                 Some(_gone) => {}
                 None => return self.connect(),
             }
@@ -88,13 +90,20 @@ impl Pool {
             OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
         )?;
         configure(&connection)?;
+        let schema = schema::cookie(&connection)?;
         schema::check(&connection, &self.path)?;
-        Ok(Pooled { connection, file })
+        Ok(Pooled { connection, file, schema })
     }
 
     fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Pooled>> {
         // A list of connections is whole whatever a panicking thread did.
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Pooled {
+    fn is_still(&self, file: FileIdentity) -> bool {
+        self.file == file && schema::cookie(&self.connection).is_ok_and(|cookie| cookie == self.schema)
     }
 }
 

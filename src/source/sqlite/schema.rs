@@ -24,19 +24,27 @@ pub(super) fn create_triggers(connection: &Connection) -> Result<(), SourceError
     Ok(connection.execute_batch(&triggers())?)
 }
 
+/// A number that SQLite changes whenever a table or a trigger comes, changes or goes.
+pub(super) fn cookie(connection: &Connection) -> Result<i64, SourceError> {
+    Ok(connection.prepare_cached("PRAGMA schema_version")?.query_row([], |row| row.get(0))?)
+}
+
+/// Refuses a database of another version; `none` says what is wrong where there is no version at all.
+pub(super) fn check_version(connection: &Connection, path: &Path, none: &str) -> Result<(), SourceError> {
+    let path = path.display();
+    match connection.pragma_query_value(None, "user_version", |row| row.get(0))? {
+        VERSION => Ok(()),
+        0 => Err(SourceError::Unusable(format!("{path} {none}"))),
+        version => Err(SourceError::Unusable(format!(
+            "{path} has schema version {version}, this program knows version {VERSION}"
+        ))),
+    }
+}
+
 /// Refuses a database that would not log its changes.
 pub(super) fn check(connection: &Connection, path: &Path) -> Result<(), SourceError> {
+    check_version(connection, path, "holds no results; run db-seeder first")?;
     let path = path.display();
-    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    match version {
-        VERSION => {}
-        0 => return Err(SourceError::Unusable(format!("{path} holds no results; run db-seeder first"))),
-        _ => {
-            return Err(SourceError::Unusable(format!(
-                "{path} has schema version {version}, this program knows version {VERSION}"
-            )));
-        }
-    }
     let mut statement =
         connection.prepare("SELECT count(*) FROM sqlite_schema WHERE type = 'trigger' AND sql = ?")?;
     let complete: bool = connection.query_row("SELECT complete FROM data_set", [], |row| row.get(0))?;

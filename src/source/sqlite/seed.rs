@@ -1,11 +1,11 @@
-use std::fs;
+use std::{fs, path::Path};
 
 use async_trait::async_trait;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use super::{
     super::{Seed, SeedPlan, Seeded, SourceError},
-    SqliteSource, blocking, pool, schema,
+    SqliteSource, blocking, data_set, pool, schema,
 };
 use crate::{
     random,
@@ -27,10 +27,11 @@ impl Seed for SqliteSource {
                 | OpenFlags::SQLITE_OPEN_NO_MUTEX;
             let mut connection = Connection::open_with_flags(&path, flags)?;
             pool::configure(&connection)?;
-            connection.pragma_update(None, "journal_mode", "WAL")?;
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let seeded = create_or_resume(&transaction, plan, &path.display().to_string())?;
+            let seeded = create_or_resume(&transaction, plan, &path)?;
             transaction.commit()?;
+            // Only now: a database of something else stays as it is.
+            connection.pragma_update(None, "journal_mode", "WAL")?;
             Ok(seeded)
         })
         .await
@@ -50,6 +51,9 @@ impl Seed for SqliteSource {
         self.pool
             .run(|connection| {
                 let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+                if data_set(&transaction)?.complete {
+                    return Ok(()); // Another seeder with the same plan was faster.
+                }
                 schema::create_triggers(&transaction)?;
                 // The load went round the triggers: whoever heard of this data set before knows nothing.
                 transaction.execute("UPDATE data_set SET complete = 1, revision = revision + 1", [])?;
@@ -68,7 +72,7 @@ impl Seed for SqliteSource {
 fn create_or_resume(
     transaction: &Transaction<'_>,
     plan: SeedPlan,
-    path: &str,
+    path: &Path,
 ) -> Result<Seeded, SourceError> {
     let tables: i64 = transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     if tables == 0 {
@@ -78,6 +82,8 @@ fn create_or_resume(
             params![random::hex_u128(), plan.seed.to_string(), plan.students],
         )?;
     }
+    schema::check_version(transaction, path, "is a database of something else")?;
+    let path = path.display();
     let there = transaction
         .query_row("SELECT seed, students, complete FROM data_set", [], |row| {
             Ok((row.get::<_, String>(0)?, row.get::<_, u32>(1)?, row.get::<_, bool>(2)?))

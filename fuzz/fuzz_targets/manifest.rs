@@ -1,0 +1,22 @@
+//! Whatever the bytes, a manifest that is read is written and read again as the same one.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use results_day::{
+    release::{Manifest, ReleaseNumber},
+    student::StudentId,
+};
+
+fuzz_target!(|json: &[u8]| {
+    let number = ReleaseNumber::FIRST;
+    let Ok(manifest) = Manifest::from_json(number, json) else { return };
+    let again = manifest.to_json().unwrap();
+    assert_eq!(Manifest::from_json(number, &again).unwrap(), manifest);
+    for id in [StudentId::MIN, StudentId::MAX, manifest.first_id, manifest.last_id] {
+        if let Some(place) = manifest.shard_of(id) {
+            assert_eq!(manifest.shards[place].key.prefix, manifest.width.prefix(id));
+        }
+    }
+    assert_eq!(manifest.shard_of(manifest.first_id), Some(0));
+});

@@ -1,0 +1,172 @@
+//! Proves what the release store promises over every kind of store that is at hand: the same suite runs in
+//! memory and in a directory.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod support {
+    pub(crate) mod ids;
+    pub(crate) mod manifests;
+    pub(crate) mod places;
+}
+
+use futures::TryStreamExt;
+use object_store::ObjectStore;
+use results_day::release::{Commit, Digest, Manifest, ReleaseNumber, ShardEntry, ShardKey};
+
+use support::{
+    ids::id,
+    manifests::{attempt, entry, manifest, release},
+    places::{Place, everywhere},
+};
+
+async fn names(place: &Place) -> Vec<String> {
+    let list = place.objects.list(None).map_ok(|object| object.location.to_string());
+    let mut names: Vec<_> = list.try_collect().await.unwrap();
+    names.sort();
+    names
+}
+
+async fn commit(place: &Place, manifest: &Manifest) -> Commit {
+    place.store.commit(manifest).await.unwrap()
+}
+
+fn one_shard(number: u64) -> Manifest {
+    manifest(number, vec![entry(b"blob", 1, id(1), id(1))])
+}
+
+#[tokio::test]
+async fn an_empty_store_has_no_release() {
+    everywhere(async |place| {
+        assert_eq!(place.store.current().await.unwrap(), None);
+        assert_eq!(place.store.manifest(release(1)).await.unwrap(), None);
+        let error = place.store.verify(release(1)).await.unwrap_err();
+        assert_eq!(error.to_string(), "there is no release 1");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_commit_makes_the_release_current_and_is_read_as_it_was_written() {
+    everywhere(async |place| {
+        for number in 1..=11 {
+            assert_eq!(commit(&place, &one_shard(number)).await, Commit::Won);
+            assert_eq!(place.store.current().await.unwrap(), Some(release(number)));
+        }
+        assert_eq!(place.store.manifest(release(2)).await.unwrap(), Some(one_shard(2)));
+        assert!(names(&place).await.contains(&"releases/00000000000000000011.json".to_owned()));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn of_two_rivals_one_wins_and_the_other_loses() {
+    everywhere(async |place| {
+        let rival = Manifest { attempt: attempt(2), ..one_shard(1) };
+        assert_eq!(commit(&place, &one_shard(1)).await, Commit::Won);
+        assert_eq!(commit(&place, &rival).await, Commit::Lost);
+        // Whoever asks again what became of its own put hears the same.
+        assert_eq!(commit(&place, &one_shard(1)).await, Commit::Won);
+        assert_eq!(place.store.manifest(release(1)).await.unwrap(), Some(one_shard(1)));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn of_many_rivals_at_once_exactly_one_wins() {
+    everywhere(async |place| {
+        let rivals = (1..=16).map(|number| Manifest { attempt: attempt(number), ..one_shard(1) });
+        let commits = rivals.map(|rival| {
+            let store = place.store.clone();
+            async move { (store.commit(&rival).await.unwrap(), rival) }
+        });
+        let ended = futures::future::join_all(commits).await;
+        let winners: Vec<_> = ended.iter().filter(|(commit, _)| *commit == Commit::Won).collect();
+        assert_eq!(winners.len(), 1);
+        assert_eq!(place.store.manifest(release(1)).await.unwrap().as_ref(), Some(&winners[0].1));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_manifest_that_nobody_could_read_is_not_committed() {
+    everywhere(async |place| {
+        let error = place.store.commit(&Manifest { students: 2, ..one_shard(1) }).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the manifest releases/00000000000000000001.json: its shards do not add up to its students"
+        );
+        assert!(names(&place).await.is_empty());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn foreign_objects_are_no_releases() {
+    everywhere(async |place| {
+        commit(&place, &one_shard(3)).await;
+        for name in [
+            "releases/4.json",
+            "releases/00000000000000000005.json.bak",
+            "releases/00000000000000000006.txt",
+            "releases/old/00000000000000000007.json",
+            "releases/-0000000000000000008.json",
+            "releases/+0000000000000000008.json",
+            "releases/99999999999999999999.json",
+            "releases/00000000000000000000.json",
+            "releases.json",
+            "00000000000000000009.json",
+        ] {
+            place.overwrite(name, "not a release").await;
+            assert_eq!(place.store.current().await.unwrap(), Some(release(3)), "{name}");
+        }
+        place.overwrite("releases/18446744073709551615.json", "").await;
+        assert_eq!(place.store.current().await.unwrap().map(ReleaseNumber::get), Some(u64::MAX));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_probe_passes_a_store_that_honours_the_condition_and_leaves_nothing_behind() {
+    everywhere(async |place| {
+        place.store.probe().await.unwrap();
+        place.store.probe().await.unwrap();
+        assert_eq!(names(&place).await, Vec::<String>::new());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_shard_may_be_put_again_with_the_same_bytes_and_never_with_others() {
+    everywhere(async |place| {
+        let key = ShardKey { prefix: 0, digest: Digest::of(b"blob"), attempt: attempt(1) };
+        for _ in 0..2 {
+            place.store.put_shard(&key, "blob".into()).await.unwrap();
+        }
+        let error = place.store.put_shard(&key, "other".into()).await.unwrap_err();
+        let expected =
+            format!("{key} holds other bytes than it should: what was read back is not what was written");
+        assert_eq!(error.to_string(), expected);
+        let entry = ShardEntry { key, bytes: 4, students: 1, first_id: id(1), last_id: id(1) };
+        assert_eq!(place.store.shard_bytes(&entry).await.unwrap(), "blob");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn altered_truncated_and_missing_blobs_are_told_apart() {
+    everywhere(async |place| {
+        let entry = entry(b"blob", 1, id(1), id(1));
+        let problem = async || place.store.shard_bytes(&entry).await.unwrap_err().to_string();
+        assert!(problem().await.starts_with(&format!("reading {} in the store: ", entry.key)));
+        for (bytes, expected) in [
+            ("blo", "3 bytes instead of 4".to_owned()),
+            ("blobs", "5 bytes instead of 4".to_owned()),
+            ("blab", format!("their SHA-256 is {}", Digest::of(b"blab"))),
+        ] {
+            place.overwrite(entry.key.path(), bytes).await;
+            let expected = format!("{} holds other bytes than it should: {expected}", entry.key);
+            assert_eq!(problem().await, expected);
+        }
+    })
+    .await;
+}

@@ -1,0 +1,19 @@
+//! What the whole-program tests share: a nation in a folder of its own, the three programs, a client that
+//! shows every byte, and a second opinion on what a document is.
+//!
+//! Nothing here uses the library: what is expected is worked out anew from the database and the bucket.
+
+#![allow(dead_code, unused_imports, reason = "each test program uses its own part of this")]
+
+mod client;
+mod document;
+mod nation;
+mod programs;
+mod server;
+mod waiting;
+
+pub(crate) use client::{Answer, Client};
+pub(crate) use nation::Nation;
+pub(crate) use programs::{Ran, Running, program};
+pub(crate) use server::Server;
+pub(crate) use waiting::{Instants, eventually, within};
