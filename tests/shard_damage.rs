@@ -188,7 +188,7 @@ fn what_is_no_shard_is_called_by_its_fault() {
     let magic = altered(end - 1, b"?");
     assert_eq!(magic, format!("the seek table does not carry its magic number at byte {}", end - 4));
     let descriptor = altered(end - 5, &[0x80]);
-    assert_eq!(descriptor, "the seek table and the index disagree: its descriptor announces checksums");
+    assert_eq!(descriptor, "the seek table and the index disagree: its descriptor is not 0");
     let version = altered(layout.index + 12, &2_u32.to_le_bytes());
     assert_eq!(version, "the index has version 2, this reader knows version 1");
     let order = altered(layout.ids[0].start, &9_u32.to_le_bytes());

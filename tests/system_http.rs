@@ -34,7 +34,7 @@ fn etag(answer: &Answer) -> String {
 /// What the program `gzip` makes of these bytes.
 fn gunzip(bytes: &[u8]) -> Vec<u8> {
     let gzip = Command::new("gzip").arg("-dc").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
-    let mut gzip = gzip.expect("this test needs the program gzip");
+    let mut gzip = gzip.unwrap_or_else(|error| unreachable!("this test needs the program gzip: {error}"));
     let (mut stdin, bytes) = (gzip.stdin.take().unwrap(), bytes.to_owned());
     let writing = thread::spawn(move || stdin.write_all(&bytes));
     let output = gzip.wait_with_output().unwrap();

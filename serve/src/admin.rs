@@ -9,7 +9,7 @@ use crate::serving::{NotReady, Shared};
 pub(crate) fn routes(shared: &'static Shared) -> Router {
     Router::new()
         .route("/healthz", get(async || "alive\n"))
-        .route("/readyz", get(async move || ready(&shared)))
+        .route("/readyz", get(async move || ready(shared)))
 }
 
 fn ready(shared: &Shared) -> (StatusCode, &'static str) {

@@ -33,10 +33,13 @@ struct Inner {
     cache: Arc<dyn Cache>,
     /// Connections live on the runtime that made them, so look-ups do as well, whoever asks.
     runtime: Handle,
-    in_flight: Mutex<HashMap<(StudentId, Standing), SharedFuture<BoxFuture<'static, Found>>>>,
+    in_flight: Mutex<HashMap<(StudentId, Standing), LookUp>>,
 }
 
 type Found = Result<Answer, Refusal>;
+
+/// A look-up that any number of askers wait for.
+type LookUp = SharedFuture<BoxFuture<'static, Found>>;
 
 /// What is true of a student now.
 #[derive(Debug, Clone)]
@@ -97,12 +100,7 @@ impl Live {
     }
 
     /// Starts a look-up that goes on even where everybody who waits for it gives up: what it finds is cached.
-    fn start(
-        &self,
-        id: StudentId,
-        standing: Standing,
-        known: Known,
-    ) -> SharedFuture<BoxFuture<'static, Found>> {
+    fn start(&self, id: StudentId, standing: Standing, known: Known) -> LookUp {
         let inner = self.0.clone();
         let look_up = self.0.runtime.spawn(async move {
             // The guard makes room for the next look-up even if this one panics.

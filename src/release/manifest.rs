@@ -17,6 +17,7 @@ pub struct Manifest {
     /// This release's number, as in its key.
     pub number: ReleaseNumber,
     /// The release that was current when this one was committed.
+    #[serde(deserialize_with = "Option::deserialize")] // null, but not missing
     pub parent: Option<ReleaseNumber>,
     /// The run of `publish` that committed it.
     pub attempt: Attempt,
@@ -41,7 +42,7 @@ pub struct Manifest {
 }
 
 /// One shard of a release.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ShardEntry {
     /// Where the blob lies; it names the prefix and the hash.

@@ -17,7 +17,7 @@ pub struct ReleaseStore {
     place: String,
 }
 
-/// A nation's manifest has about 200 KiB; one of this size is hostile.
+/// A nation's manifest has about 120 KB; one of this size is hostile.
 const MAX_MANIFEST: u64 = 256 << 20;
 
 impl ReleaseStore {
@@ -114,6 +114,13 @@ impl ShardEntry {
             return Err(ReleaseError::Different {
                 key: self.key.to_string(),
                 problem: format!("{} students instead of {}", shard.students(), self.students),
+            });
+        }
+        let (first, last) = shard.ends();
+        if (first, last) != (self.first_id.get(), self.last_id.get()) {
+            return Err(ReleaseError::Different {
+                key: self.key.to_string(),
+                problem: format!("ids {first} to {last} instead of {} to {}", self.first_id, self.last_id),
             });
         }
         Ok(shard)

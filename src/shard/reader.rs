@@ -5,7 +5,7 @@ use std::{
 
 use bytes::Bytes;
 
-use super::{Frame, ShardError, frame, layout::*, prefetch::prefetch};
+use super::{Frame, ShardError, decompressed_size, frame, layout::*, prefetch::prefetch};
 use crate::student::StudentId;
 
 /// A shard in memory, mapped or not. [`open`](Self::open) checks the structure once; finding a student then
@@ -32,6 +32,11 @@ impl Shard {
         Ok(shard)
     }
 
+    /// The smallest and the greatest id.
+    pub fn ends(&self) -> (u32, u32) {
+        (self.first_id, self.id(self.students - 1).unwrap_or(0))
+    }
+
     /// How many students there are.
     pub fn students(&self) -> usize {
         self.students
@@ -51,12 +56,19 @@ impl Shard {
         Ok(Some(found))
     }
 
-    /// Every student with the frame, in id order.
+    /// Every student with the frame, in id order. What only other tools use is checked here, too: the sizes of
+    /// the documents in the seek table.
     pub fn frames(&self) -> impl Iterator<Item = Result<(StudentId, Frame), ShardError>> {
-        (0..self.students).map(|place| {
+        let table = SeekTable::find(&self.blob);
+        (0..self.students).map(move |place| {
             let number = self.id(place).unwrap_or(0);
             let id = StudentId::new(number).map_err(|_| ShardError::Id { id: number, place })?;
-            Ok((id, self.found(place, id)?.check()?))
+            let frame = self.found(place, id)?.check()?;
+            let size = decompressed_size(&frame.bytes).map_err(|source| ShardError::Frame { id, source })?;
+            if table.as_ref().ok().and_then(|table| table.document_size(place)) != Some(size) {
+                return Err(ShardError::SeekTable("a document's size"));
+            }
+            Ok((id, frame))
         })
     }
 
@@ -109,7 +121,8 @@ impl Shard {
             return Err(ShardError::SeekTable("the number of frames"));
         }
         for place in 0..self.students {
-            if table.compressed_size(place) != self.frame_range(place).map(|range| range.len()) {
+            let range = self.frame_range(place).unwrap_or_default();
+            if table.compressed_size(place) != Some(range.len()) {
                 return Err(ShardError::SeekTable("a frame's size"));
             }
         }
@@ -209,7 +222,7 @@ impl<'a> SeekTable<'a> {
             return Err(ShardError::Magic { part: PART, offset: footer + 5 });
         }
         if blob[footer + 4] != 0 {
-            return Err(ShardError::SeekTable("its descriptor announces checksums"));
+            return Err(ShardError::SeekTable("its descriptor is not 0"));
         }
         let entries = u32_at(blob, footer).ok_or(truncated.clone())? as usize;
         let size = entries.checked_mul(SEEK_ENTRY).and_then(|size| size.checked_add(SEEK_FOOTER));
@@ -226,6 +239,11 @@ impl<'a> SeekTable<'a> {
 
     fn compressed_size(&self, place: usize) -> Option<usize> {
         let offset = self.start + SKIPPABLE_HEADER + place * SEEK_ENTRY;
+        u32_at(self.blob, offset).map(|size| size as usize)
+    }
+
+    fn document_size(&self, place: usize) -> Option<usize> {
+        let offset = self.start + SKIPPABLE_HEADER + place * SEEK_ENTRY + 4;
         u32_at(self.blob, offset).map(|size| size as usize)
     }
 

@@ -67,6 +67,9 @@ pub trait SnapshotReader: Send {
 pub struct ChangesSince {
     /// The data set that was asked.
     pub data_set: String,
+    /// Which incarnation of the database answered: in another one, a restored backup say, the same numbers
+    /// may name other changes.
+    pub incarnation: String,
     /// The rows that the last snapshot did not see.
     pub rows: Vec<(Changed, Change)>,
     /// What has been seen now.

@@ -13,7 +13,7 @@ use axum::{
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Uri,
-    header::{ALLOW, ETAG, IF_NONE_MATCH},
+    header::{ALLOW, IF_NONE_MATCH},
 };
 use results_day::{
     shard::{Compressor, Frame},
@@ -26,7 +26,7 @@ use tower_http::{
 };
 
 use super::{
-    answer::{self, CACHE_STATUS},
+    answer,
     cache_policy::CachePolicy,
     problem::{METHODS, Problem},
     target::Target,
@@ -50,7 +50,6 @@ pub(crate) fn routes(shared: &'static Shared, live: Option<Live>) -> Router {
         .allow_origin(AnyOrigin)
         .allow_methods([Method::GET, Method::HEAD])
         .allow_headers([IF_NONE_MATCH])
-        .expose_headers([ETAG, CACHE_STATUS])
         .vary::<[HeaderName; 0]>([]);
     let read_only = || get(student).fallback(method_not_allowed);
     Router::new()

@@ -46,8 +46,9 @@ pub(super) async fn serve(
             Ok::<_, Infallible>(response)
         }
     });
-    let connection =
-        http1::Builder::new().pipeline_flush(true).serve_connection(TokioIo::new(stream), answer);
+    // One write for head and body. Not `pipeline_flush`, which does the same and loses the 400 to a request
+    // that is no HTTP: hyper then waits with it for the next request.
+    let connection = http1::Builder::new().writev(false).serve_connection(TokioIo::new(stream), answer);
     tokio::pin!(connection);
     let mut patience = interval_at(Instant::now() + PATIENCE, PATIENCE);
     let mut asked_to_close = false;

@@ -9,9 +9,7 @@ use bytes::Bytes;
 use futures::{FutureExt, StreamExt, TryStreamExt, future, stream};
 use memmap2::Mmap;
 use results_day::{
-    release::{
-        Digest, Manifest, ManifestError, ReleaseError, ReleaseNumber, ReleaseStore, ShardEntry, ShardKey,
-    },
+    release::{Digest, Manifest, ManifestError, ReleaseError, ReleaseNumber, ReleaseStore, ShardEntry},
     shard::Shard,
 };
 
@@ -98,12 +96,12 @@ impl CacheDirectory {
         current: Option<&LoadedRelease>,
         store: &ReleaseStore,
     ) -> Result<LoadedRelease, CacheError> {
-        let mapped: HashMap<&ShardKey, &Shard> =
+        let mapped: HashMap<&ShardEntry, &Shard> =
             current.iter().flat_map(|release| release.shards()).collect();
         let shards: Vec<_> = manifest
             .shards
             .iter()
-            .map(|entry| match mapped.get(&entry.key) {
+            .map(|entry| match mapped.get(entry) {
                 Some(shard) => future::ready(Ok(Shard::clone(shard))).left_future(),
                 None => self.shard(entry, store).right_future(),
             })

@@ -1,5 +1,5 @@
 use results_day::{
-    release::{Manifest, ShardKey},
+    release::{Manifest, ShardEntry},
     shard::{Found, Shard, ShardError},
     student::StudentId,
 };
@@ -26,8 +26,8 @@ impl LoadedRelease {
         }
     }
 
-    /// The shards by key, for a release that names some of them again.
-    pub(super) fn shards(&self) -> impl Iterator<Item = (&ShardKey, &Shard)> {
-        self.manifest.shards.iter().map(|entry| &entry.key).zip(&self.shards)
+    /// The shards, for a release that names some of them again.
+    pub(super) fn shards(&self) -> impl Iterator<Item = (&ShardEntry, &Shard)> {
+        self.manifest.shards.iter().zip(&self.shards)
     }
 }

@@ -61,6 +61,7 @@ impl Source for SqliteSource {
         let revision = signed(since.xmax())?;
         self.pool
             .run(move |connection| {
+                let incarnation = connection.incarnation();
                 let transaction = connection.transaction()?;
                 let data_set = data_set(&transaction)?;
                 let rows = transaction
@@ -69,7 +70,7 @@ impl Source for SqliteSource {
                     )?
                     .query_map(params![revision], rows::change_of)?
                     .collect::<Result<Vec<_>, _>>()?;
-                Ok(ChangesSince { data_set: data_set.id, rows, snapshot: data_set.snapshot })
+                Ok(ChangesSince { data_set: data_set.id, incarnation, rows, snapshot: data_set.snapshot })
             })
             .await
     }

@@ -1,5 +1,6 @@
 use std::{
     fs,
+    ops::{Deref, DerefMut},
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
@@ -24,8 +25,9 @@ pub(super) struct Pool {
     idle: Arc<Mutex<Vec<Pooled>>>,
 }
 
+/// A connection, and what it was found to be connected to.
 #[derive(Debug)]
-struct Pooled {
+pub(super) struct Pooled {
     connection: Connection,
     file: FileIdentity,
     schema: i64,
@@ -52,7 +54,7 @@ impl Pool {
     /// Runs `work` with a connection on a thread that may block. A connection whose work failed is closed.
     pub(super) async fn run<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut Connection) -> Result<T, SourceError> + Send + 'static,
+        work: impl FnOnce(&mut Pooled) -> Result<T, SourceError> + Send + 'static,
     ) -> Result<T, SourceError> {
         let stopped = |_| SourceError::Unavailable("the program is stopping".to_owned());
         let turn = self.turns.clone().acquire_owned().await.map_err(stopped)?;
@@ -60,7 +62,7 @@ impl Pool {
         blocking(move || {
             let _turn = turn;
             let mut pooled = pool.take()?;
-            let answer = work(&mut pooled.connection)?;
+            let answer = work(&mut pooled)?;
             pool.idle().push(pooled);
             Ok(answer)
         })
@@ -102,8 +104,28 @@ impl Pool {
 }
 
 impl Pooled {
+    /// Names the file, so that one that has taken its path is noticed.
+    pub(super) fn incarnation(&self) -> String {
+        let (device, inode) = self.file;
+        format!("{device}:{inode}")
+    }
+
     fn is_still(&self, file: FileIdentity) -> bool {
         self.file == file && schema::cookie(&self.connection).is_ok_and(|cookie| cookie == self.schema)
+    }
+}
+
+impl Deref for Pooled {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.connection
+    }
+}
+
+impl DerefMut for Pooled {
+    fn deref_mut(&mut self) -> &mut Connection {
+        &mut self.connection
     }
 }
 

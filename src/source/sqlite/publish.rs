@@ -1,4 +1,8 @@
-use std::{ops::RangeInclusive, path::Path};
+use std::{
+    ops::RangeInclusive,
+    path::Path,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use async_trait::async_trait;
 use rusqlite::{Connection, params};
@@ -14,7 +18,7 @@ use crate::{random, student::Student};
 
 /// One read transaction on a connection of its own: WAL keeps the file still for it while others write.
 pub(super) struct SqliteSnapshot {
-    connection: Connection,
+    connection: Arc<Mutex<Connection>>,
     origin: Origin,
 }
 
@@ -28,7 +32,7 @@ impl SqliteSnapshot {
         let data_set = data_set(&connection)?;
         let origin =
             Origin { system: data_set.id.clone(), data_set: data_set.id, token, snapshot: data_set.snapshot };
-        Ok(Self { connection, origin })
+        Ok(Self { connection: Arc::new(Mutex::new(connection)), origin })
     }
 }
 
@@ -39,13 +43,15 @@ impl SnapshotReader for SqliteSnapshot {
     }
 
     async fn census(&mut self) -> Result<Vec<(u32, u32)>, SourceError> {
-        tokio::task::block_in_place(|| {
-            self.connection
+        let connection = self.connection.clone();
+        blocking(move || {
+            lock(&connection)
                 .prepare("SELECT id / 1000, count(*) FROM students GROUP BY 1 ORDER BY 1")?
                 .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
                 .collect::<Result<_, _>>()
                 .map_err(Into::into)
         })
+        .await
     }
 
     async fn read(
@@ -54,7 +60,8 @@ impl SnapshotReader for SqliteSnapshot {
         batches: mpsc::Sender<Vec<Student>>,
     ) -> Result<(), SourceError> {
         blocking(move || {
-            let mut statement = self.connection.prepare(rows::STUDENTS)?;
+            let connection = lock(&self.connection);
+            let mut statement = connection.prepare(rows::STUDENTS)?;
             for range in ranges {
                 let mut batch = Vec::new();
                 let mut found = statement.query(params![range.start(), range.end()])?;
@@ -69,6 +76,11 @@ impl SnapshotReader for SqliteSnapshot {
         })
         .await
     }
+}
+
+/// Whatever a panicking thread did, a read transaction is what it was.
+fn lock(connection: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
+    connection.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn check_complete(connection: &Connection, path: &Path) -> Result<(), SourceError> {

@@ -1,0 +1,16 @@
+// The original's load test: `GET /student/{id}`, the live API, by up to 3,000 virtual users.
+
+import { sleep } from 'k6';
+import { BASE_URL, THINK, ask, isRight, options as scale, refuse, someId, succeed } from './lib.js';
+
+export const options = scale();
+
+export default function () {
+  const id = someId();
+  const response = ask(`${BASE_URL}/student/${id}`, '/student/{id}', {}, [200], {});
+  if (response !== null) {
+    if (isRight(response.body, id)) succeed({});
+    else refuse(response, {});
+  }
+  sleep(THINK);
+}

@@ -1,0 +1,173 @@
+//! Proves that a server notices when its database is another one, or an older state of the same one, and then
+//! calls nobody unchanged whom it cannot vouch for.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+
+mod system;
+
+use std::{fs, path::Path};
+
+use rusqlite::Connection;
+use system::{Nation, Server, eventually};
+
+const HIT: &str = "results-day;hit";
+
+/// Puts a whole database file in the place of the nation's, as an administrator would who restores a backup.
+fn replace_database(nation: &Nation, with: &Path) {
+    nation.take_database_away();
+    fs::copy(with, nation.path("results.db.new")).unwrap();
+    fs::rename(nation.path("results.db.new"), nation.path("results.db")).unwrap();
+}
+
+/// A backup of the database as it is now, in one file.
+fn back_up(nation: &Nation, name: &str) -> std::path::PathBuf {
+    let path = nation.path(name);
+    nation.edit("VACUUM INTO ?", [path.to_str().unwrap()]);
+    path
+}
+
+fn everybody_is_live(server: &Server) {
+    eventually("everybody is answered live", || {
+        (server.get("/release.json").json()["changes"]["everybody"] == true).then_some(())
+    });
+}
+
+/// Everybody is answered what the database holds, and nobody from the release.
+fn all_come_from_the_database(nation: &Nation, server: &Server) {
+    for (id, document) in nation.documents((1..=3_000).step_by(37).chain(1..=20)) {
+        let cache_status = server.serves(id, &document);
+        assert!(cache_status.starts_with("results-day;fwd=stale"), "{id}: {cache_status}");
+    }
+}
+
+#[test]
+fn another_data_set_is_answered_live_from_the_first_moment() {
+    let nation = Nation::published();
+    let other = Nation::seeded(2, 2_000);
+    let server = nation.serve().serving(1);
+    replace_database(&nation, &back_up(&other, "other.db"));
+    everybody_is_live(&server);
+    all_come_from_the_database(&nation, &server);
+    // Those whom the other nation does not have are gone, whatever the release says.
+    assert_eq!(server.student(2_500).problem(), "unknown-student");
+    // A restart does not forget it, with the database or without.
+    let server = server.restart();
+    everybody_is_live(&server);
+    all_come_from_the_database(&nation, &server);
+    nation.take_database_away();
+    let server = server.restart().ready();
+    assert_eq!(server.student(7).problem(), "live-unavailable");
+    nation.bring_database_back();
+    nation.publish();
+    server.switched_to(2);
+    eventually("the new release is trusted", || (server.serves(7, &nation.document(7)) == HIT).then_some(()));
+}
+
+#[test]
+fn a_backup_from_before_the_release_makes_everybody_live() {
+    let nation = Nation::seeded(1, 3_000);
+    let backup = back_up(&nation, "backup.db");
+    for id in 1..=20 {
+        nation.correct(id);
+    }
+    nation.publish();
+    let server = nation.serve().serving(1);
+    assert_eq!(server.serves(7, &nation.document(7)), HIT);
+    replace_database(&nation, &backup);
+    everybody_is_live(&server);
+    all_come_from_the_database(&nation, &server);
+    // The restored database counts its changes anew: these have the numbers of those that the release saw.
+    for id in 100..=120 {
+        nation.correct(id);
+    }
+    for id in 100..=120 {
+        let document = nation.document(id);
+        eventually("the correction is seen", || (server.student(id).body == document).then_some(()));
+    }
+    assert!(nation.publish().starts_with("release 2"));
+    server.switched_to(2);
+    eventually("the new release is trusted", || {
+        (server.serves(110, &nation.document(110)) == HIT).then_some(())
+    });
+}
+
+#[test]
+fn a_backup_that_a_new_server_starts_with_is_noticed_however_the_loading_goes() {
+    let nation = Nation::seeded(1, 3_000);
+    let backup = back_up(&nation, "backup.db");
+    nation.correct(7);
+    nation.publish();
+    replace_database(&nation, &backup);
+    nation.correct(8);
+    for attempt in 0..8 {
+        // Its cache directory is empty, so that the release and the database arrive at about the same time.
+        let cache = format!("cache-{attempt}");
+        let server =
+            nation.serve_with(&["--database", "sqlite:results.db", "--cache-dir", &cache]).serving(1);
+        everybody_is_live(&server);
+        all_come_from_the_database(&nation, &server);
+    }
+}
+
+#[test]
+fn a_release_that_arrives_while_the_database_is_heard_is_asked_about_too() {
+    // A long log is slow to hear, and a release of 900 quick to load.
+    let nation = Nation::seeded(1, 60_000);
+    for table in ["natural_science_results", "social_science_results"] {
+        nation.edit(&format!("DELETE FROM {table} WHERE student_id > 900"), []);
+    }
+    let backup = back_up(&nation, "backup.db");
+    nation.correct(7);
+    nation.publish();
+    replace_database(&nation, &backup);
+    let server = nation.serve().serving(1);
+    everybody_is_live(&server);
+    assert!(server.serves(7, &nation.document(7)).starts_with("results-day;fwd=stale"));
+}
+
+#[test]
+fn a_backup_from_after_the_release_keeps_the_release_and_loses_only_what_it_lacks() {
+    let nation = Nation::published();
+    nation.correct(5);
+    let backup = back_up(&nation, "backup.db");
+    let server = nation.serve().serving(1);
+    for id in [6, 7] {
+        nation.correct(id);
+        let document = nation.document(id);
+        eventually("the correction is seen", || (server.student(id).body == document).then_some(()));
+    }
+    replace_database(&nation, &backup);
+    // The token is there and the corrections of 6 and 7 are not: the database is what is true.
+    for id in [5, 6, 7, 8] {
+        let document = nation.document(id);
+        eventually("the backup is what is served", || (server.student(id).body == document).then_some(()));
+    }
+    assert_eq!(server.get("/release.json").json()["changes"]["everybody"], false);
+}
+
+#[test]
+fn a_backup_that_has_gone_further_by_itself_is_heard_in_full() {
+    let nation = Nation::published();
+    let backup = back_up(&nation, "backup.db");
+    let server = nation.serve().serving(1);
+    // The server hears of five changes; meanwhile the copy has other ones, and more of them.
+    for id in 1..=5 {
+        nation.correct(id);
+    }
+    let document = nation.document(5);
+    eventually("the correction is seen", || (server.student(5).body == document).then_some(()));
+    let copy = Connection::open(&backup).unwrap();
+    for id in 101..=120 {
+        copy.execute("UPDATE students SET name = 'Corrected elsewhere' WHERE id = ?", [id]).unwrap();
+    }
+    drop(copy);
+    // Between two polls, so that the server never finds the database gone.
+    for log in ["results.db-wal", "results.db-shm"] {
+        let _not_there = fs::remove_file(nation.path(log));
+    }
+    fs::rename(&backup, nation.path("results.db")).unwrap();
+    for id in (101..=120).chain(1..=5) {
+        let document = nation.document(id);
+        eventually("the other history is served", || (server.student(id).body == document).then_some(()));
+    }
+}
