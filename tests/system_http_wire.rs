@@ -1,5 +1,5 @@
-//! Proves that the server speaks HTTP as it comes: keep-alive, pipelines, HTTP/1.0, slow and broken clients, and
-//! that nothing a client sends takes it down.
+//! Proves that the server speaks HTTP as it comes: keep-alive, pipelines, HTTP/1.0, slow and broken clients;
+//! and that nothing a client sends takes it down.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 

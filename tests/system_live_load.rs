@@ -65,7 +65,8 @@ fn many_changed_students_are_looked_up_at_once_without_a_refusal() {
 /// When each version of each student's document was committed.
 type History = BTreeMap<u32, Vec<(Vec<u8>, Instant)>>;
 
-/// How long after a commit an older document may be seen. Polls come every 20 ms; the rest is for a busy machine.
+/// How long after a commit an older document may be seen. Polls come every 20 ms; the rest is for a machine
+/// with other tests to run.
 const DEADLINE: Duration = Duration::from_secs(1);
 
 #[test]

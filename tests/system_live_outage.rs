@@ -1,5 +1,5 @@
-//! Proves that a server without its database goes on answering for everybody unchanged, never gives superseded
-//! marks for the others, even across restarts, and heals by itself.
+//! Proves that a server without its database goes on answering for everybody unchanged, never gives
+//! superseded marks for the others, even across restarts, and heals by itself.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 

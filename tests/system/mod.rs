@@ -13,7 +13,7 @@ mod server;
 mod waiting;
 
 pub(crate) use client::{Answer, Client};
-pub(crate) use nation::Nation;
+pub(crate) use nation::{Nation, files};
 pub(crate) use programs::{Ran, Running, program};
 pub(crate) use server::Server;
 pub(crate) use waiting::{Instants, eventually, within};

@@ -61,7 +61,7 @@ impl Nation {
     /// Runs one of the programs with this nation's database and bucket.
     pub(crate) fn run(&self, name: &str, flags: &[&str]) -> Ran {
         let mut command = program(name, self.folder.path());
-        if name == "publish" {
+        if name == "publish" && !flags.contains(&"--bucket") {
             command.args(["--bucket", "./bucket"]);
         }
         if !flags.contains(&"verify") {
@@ -168,10 +168,10 @@ impl Nation {
         keys.map(|key| (key.split('/').nth(1).unwrap().parse().unwrap(), key.to_owned())).collect()
     }
 
-    /// The releases that there are, in order.
+    /// The releases that there are, in order. What a killed publisher was still writing is none.
     pub(crate) fn releases(&self) -> Vec<u64> {
-        let files = files(&self.bucket().join("releases"));
-        files.keys().map(|path| path.file_stem().unwrap().to_str().unwrap().parse().unwrap()).collect()
+        let files = files(&self.bucket().join("releases")).into_keys();
+        files.filter_map(|path| path.file_name()?.to_str()?.strip_suffix(".json")?.parse().ok()).collect()
     }
 }
 

@@ -1,6 +1,6 @@
 //! The public face: from a request to an answer.
 //!
-//! [`ServeRelease`] answers what the release holds; everything else goes to the [`routes`] behind it.
+//! [`ServeRelease`] answers what the release holds; everything else goes to the `routes` behind it.
 
 mod answer;
 mod cache_policy;

@@ -17,7 +17,7 @@ use crate::serving::{Serving, Shared, Verdict};
 /// fallback takes the rest.
 ///
 /// A hit is answered at once, without a task, a lock or a copy. The fallback finds what this request saw in
-/// an extension, an [`Arc<Serving>`], so that one request sees one release from its beginning to its end.
+/// an extension, an `Arc<Serving>`, so that one request sees one release from its beginning to its end.
 #[derive(Debug, Clone)]
 pub(crate) struct ServeRelease<F> {
     shared: &'static Shared,

@@ -17,7 +17,7 @@ use results_day::{
 /// as it is, one that is half seeded with the same plan is finished, and one that holds anything else is
 /// refused.
 #[derive(Parser)]
-#[command(version)]
+#[command(name = "db-seeder", version)]
 struct Arguments {
     /// The database: sqlite:PATH
     #[arg(long, env = "DATABASE_URL", value_name = "URL", default_value = "sqlite:var/results.db")]
