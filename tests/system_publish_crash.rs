@@ -15,38 +15,33 @@ use system::{Instants, Nation, Running, program};
 
 #[test]
 fn a_publication_killed_at_any_instant_leaves_the_old_release_or_the_new_one() {
-    let nation = Nation::seeded(1, 6_000);
+    let nation = Nation::published();
+    let edit = || nation.edit("UPDATE students SET name = name || '+' WHERE id % 500 = 0", []);
+    edit();
     let started = Instant::now();
     nation.run("publish", &[]).succeeded();
     let whole = started.elapsed();
     let mut instants = Instants(25);
-    let (mut cut, mut committed) = (0, 0);
-    for _ in 0..25 {
-        let before = *nation.releases().last().unwrap();
-        nation.edit("UPDATE students SET name = name || '+' WHERE id % 500 = 0", []);
+    let mut cut = 0;
+    for before in 2..27 {
+        edit();
         let flags = ["--database", "sqlite:results.db", "--bucket", "./bucket"];
         let mut publish = Running::start_silent(program("publish", &nation.path("")).args(flags));
-        instants.pass(whole + whole / 4);
+        instants.pass(whole + whole / 2);
         publish.kill();
         nation.verify();
         let after = *nation.releases().last().unwrap();
         assert!(after == before || after == before + 1, "{before} became {after}");
-        if after == before {
-            cut += 1
-        } else {
-            committed += 1
-        }
+        cut += u32::from(after == before);
         // The next run goes on from either.
         nation.publish();
         assert_eq!(*nation.releases().last().unwrap(), before + 1);
-        assert!(nation.publish().contains("is up to date"));
+        assert!(nation.run("publish", &[]).succeeded().contains("is up to date"));
     }
-    assert!(
-        cut >= 5 && committed >= 1,
-        "{cut} were cut and {committed} got through: the instants are ill spread"
-    );
-    let server = nation.serve_static().serving(26);
-    for (id, document) in nation.documents((500..=6_000).step_by(500)) {
+    println!("{cut} of 25 publications were cut off before their commit");
+    assert!(cut > 0, "the instants are ill spread");
+    let server = nation.serve_static().serving(27);
+    for (id, document) in nation.documents((500..=3_000).step_by(500)) {
         server.serves(id, &document);
     }
 }

@@ -22,13 +22,13 @@ fn a_stop_under_load_cuts_no_request_off() {
     let nation = Nation::published();
     nation.edit("UPDATE students SET name = name || '+' WHERE id % 10 = 0", []);
     let documents = nation.documents(nation.ids());
-    for _ in 0..3 {
+    for _ in 0..2 {
         let mut server = nation.serve().serving(1);
         eventually("the changes are known", || {
             (server.get("/release.json").json()["changes"]["since_release"] == 300).then_some(())
         });
         let (asked, begun) = (AtomicU64::new(0), Barrier::new(9));
-        let (address, socket) = (&server.addresses[0].clone(), &documents);
+        let (address, documents) = (&server.addresses[0].clone(), &documents);
         thread::scope(|scope| {
             for reader in 0..8_u32 {
                 let (asked, begun) = (&asked, &begun);
@@ -39,7 +39,7 @@ fn a_stop_under_load_cuts_no_request_off() {
                     for place in 0.. {
                         let id = 1 + (place * 7 + reader * 375) % 3_000;
                         let answer = client.get(&format!("/student/{id}.json"));
-                        assert_eq!((answer.status, &answer.body), (200, &socket[&id]));
+                        assert_eq!((answer.status, &answer.body), (200, &documents[&id]));
                         asked.fetch_add(1, Ordering::Relaxed);
                         if answer.is_last() {
                             assert!(client.is_closed());
@@ -91,6 +91,22 @@ fn clients_that_never_finish_do_not_keep_a_server_from_stopping() {
             .send(["", "GET /stu", "GET /student/7.json HTTP/1.1\r\nhost: x\r\n"][place % 3].as_bytes())
             .unwrap();
     }
+    assert!(server.stop().success());
+}
+
+#[test]
+fn a_database_that_does_not_answer_does_not_keep_a_server_from_stopping() {
+    let nation = Nation::published();
+    let document = nation.document(7);
+    let database = nation.connect();
+    // Without the write-ahead log, a writer can lock readers out.
+    let mode: String = database.query_row("PRAGMA journal_mode = DELETE", [], |row| row.get(0)).unwrap();
+    assert_eq!(mode, "delete");
+    let mut server = nation.serve().serving(1);
+    database.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    let age = || server.get("/release.json").json()["changes"]["age_seconds"].as_f64().unwrap();
+    eventually("the database does not answer", || (age() > 0.3).then_some(()));
+    assert_eq!(server.serves(7, &document), "results-day;hit");
     assert!(server.stop().success());
 }
 

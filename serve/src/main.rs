@@ -13,6 +13,7 @@ use std::{
     io::{self, IsTerminal},
     process::ExitCode,
     thread,
+    time::Duration,
 };
 
 use anyhow::Context;
@@ -31,6 +32,9 @@ use listen::{Sockets, Workers};
 use live::Live;
 use release_cache::CacheDirectory;
 use serving::{Knowledge, Serving, Shared};
+
+/// How long calls in the background, to the database above all, may take to end when the server stops.
+const LAST_CALLS: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
     tracing_subscriber::fmt()
@@ -94,6 +98,9 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     runtime.block_on(stop);
     tracing::info!("draining");
     workers.stop();
+    // A call that waits for a locked database or a dead disk cannot be interrupted. Nothing depends on its end:
+    // what is written down outlives the death of this process at any instant.
+    runtime.shutdown_timeout(LAST_CALLS);
     tracing::info!("stopped");
     Ok(())
 }
