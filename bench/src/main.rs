@@ -94,9 +94,7 @@ fn serve(address: SocketAddr, head: &HeaderMap, frames: &Frames) -> Result<(), F
                 *response.headers_mut() = head.clone();
                 async { Ok::<_, Infallible>(response) }
             });
-            tokio::spawn(
-                http1::Builder::new().pipeline_flush(true).serve_connection(TokioIo::new(stream), answer),
-            );
+            tokio::spawn(http1::Builder::new().writev(false).serve_connection(TokioIo::new(stream), answer));
         }
     })
 }

@@ -78,10 +78,11 @@ impl ChangeFollower {
 
     /// Reads the whole log, and whether the database holds what the release was read from.
     async fn hear_everything(&mut self) -> Result<Heard, SourceError> {
-        let asked_for = self.release_token();
-        let missing_token = self.missing_token().await?;
         let ChangesSince { data_set, incarnation, rows, snapshot } =
             self.changes_since(&Snapshot::NOTHING).await?;
+        // Asked afterwards, so that a file which was swapped in between is noticed by the next poll.
+        let asked_for = self.release_token();
+        let missing_token = self.missing_token().await?;
         let log: ChangeLog = rows.into_iter().collect();
         self.write_anew(&data_set, &log);
         let known = Known { data_set, log, seen: snapshot.clone(), missing_token };
