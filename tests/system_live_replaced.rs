@@ -171,3 +171,19 @@ fn a_backup_that_has_gone_further_by_itself_is_heard_in_full() {
         eventually("the other history is served", || (server.student(id).body == document).then_some(()));
     }
 }
+
+#[test]
+fn a_backup_from_before_the_release_is_not_forgotten_by_a_restart_without_a_database() {
+    let nation = Nation::seeded(1, 3_000);
+    let backup = back_up(&nation, "backup.db");
+    nation.publish();
+    let server = nation.serve().serving(1);
+    nation.correct(9);
+    replace_database(&nation, &backup);
+    everybody_is_live(&server);
+    nation.take_database_away();
+    let server = server.restart();
+    for id in [7, 9] {
+        assert_eq!((server.student(id).status, &*server.student(id).problem()), (503, "starting"));
+    }
+}

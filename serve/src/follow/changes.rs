@@ -1,4 +1,9 @@
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    fs, io,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use results_day::{
     changes::{Change, ChangeLog, Changed, Journal, JournalError, Snapshot},
@@ -13,6 +18,7 @@ pub(crate) struct ChangeFollower {
     shared: &'static Shared,
     journal_path: PathBuf,
     journal: Option<Journal>,
+    tried_to_write: Instant,
 }
 
 /// How often the database is asked, at most: a correction is seen that soon.
@@ -23,6 +29,9 @@ const INTERVAL: Duration = Duration::from_millis(20);
 /// nothing about the database.
 const SHARE: u32 = 25;
 const LAST_FEW: usize = 5;
+
+/// However slow polls are, a correction waits no longer than this for the next.
+const LONGEST_INTERVAL: Duration = Duration::from_millis(80);
 
 /// A database that does not answer for so long is as good as gone.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -40,7 +49,7 @@ struct Heard {
 
 impl ChangeFollower {
     pub(crate) fn new(source: Arc<dyn Source>, shared: &'static Shared, journal_path: PathBuf) -> Self {
-        Self { source, shared, journal_path, journal: None }
+        Self { source, shared, journal_path, journal: None, tried_to_write: Instant::now() }
     }
 
     /// Takes up what an earlier server knew.
@@ -84,7 +93,11 @@ impl ChangeFollower {
         let asked_for = self.release_token();
         let missing_token = self.missing_token().await?;
         let log: ChangeLog = rows.into_iter().collect();
-        self.write_anew(&data_set, &log);
+        if self.would_mislead(&data_set, missing_token.as_ref()) {
+            self.forget_written();
+        } else {
+            self.write_anew(&data_set, &log);
+        }
         let known = Known { data_set, log, seen: snapshot.clone(), missing_token };
         self.shared.update(|serving| serving.knowledge = Knowledge::Known(known));
         self.shared.heard();
@@ -114,15 +127,21 @@ impl ChangeFollower {
             let token = self.release_token();
             if heard.asked_for != token {
                 match self.missing_token().await {
-                    Ok(missing) => self.change_known(|known| known.missing_token = missing),
+                    Ok(missing) => {
+                        if self.would_mislead(&found.data_set, missing.as_ref()) {
+                            self.forget_written();
+                        }
+                        self.change_known(|known| known.missing_token = missing);
+                    }
                     Err(error) => return error,
                 }
                 heard.asked_for = token;
             }
+            self.catch_up_writing();
             took.rotate_left(1);
             took[LAST_FEW - 1] = asked.elapsed();
             let quickest = took.iter().min().copied().unwrap_or_default();
-            tokio::time::sleep(INTERVAL.max(quickest * SHARE)).await;
+            tokio::time::sleep((quickest * SHARE).clamp(INTERVAL, LONGEST_INTERVAL)).await;
         }
     }
 
@@ -170,30 +189,61 @@ impl ChangeFollower {
 
     /// Written before anybody acts on it, so that the death of this process loses nothing.
     fn write_down(&mut self, rows: &[(Changed, Change)]) {
-        let written = match &mut self.journal {
-            Some(journal) if !journal.is_long() => journal.append(rows).and_then(|()| journal.sync()),
-            _ => {
-                if let Knowledge::Known(known) = &self.shared.serving().knowledge {
-                    let mut log = known.log.clone();
-                    log.extend(rows.iter().copied());
-                    self.write_anew(&known.data_set, &log);
-                }
-                return;
+        let Some(journal) = &mut self.journal else { return };
+        if journal.is_long() {
+            if let Knowledge::Known(known) = &self.shared.serving().knowledge {
+                let mut log = known.log.clone();
+                log.extend(rows.iter().copied());
+                self.write_anew(&known.data_set, &log);
             }
-        };
-        match written {
+            return;
+        }
+        match journal.append(rows).and_then(|()| journal.sync()) {
             // The disk takes its time; nobody waits for it.
             Ok(sync) => drop(tokio::task::spawn_blocking(|| report(sync()))),
             Err(error) => {
-                // Half a line would hide what is appended behind it: the next time everything is written.
-                self.journal = None;
+                self.forget_written();
                 report::<()>(Err(error));
             }
         }
     }
 
     fn write_anew(&mut self, data_set: &str, log: &ChangeLog) {
+        self.tried_to_write = Instant::now();
         self.journal = report(Journal::create(&self.journal_path, data_set, log));
+        if self.journal.is_none() {
+            self.forget_written();
+        }
+    }
+
+    /// Writes what is known where nothing is written, because the disk was full, say.
+    fn catch_up_writing(&mut self) {
+        if self.journal.is_none()
+            && self.tried_to_write.elapsed() > LONGEST_PAUSE
+            && let Knowledge::Known(known) = &self.shared.serving().knowledge
+            && !self.would_mislead(&known.data_set, known.missing_token.as_ref())
+        {
+            self.write_anew(&known.data_set, &known.log);
+        }
+    }
+
+    /// Whether a server that starts with this log, and without the database, would take it for knowledge of
+    /// the release: the log is of the same data set, and of a state that the release is not in.
+    fn would_mislead(&self, data_set: &str, missing_token: Option<&String>) -> bool {
+        let serving = self.shared.serving();
+        let release = serving.release.as_ref().map(|release| &release.manifest.source);
+        missing_token.is_some() && release.is_some_and(|source| source.data_set == data_set)
+    }
+
+    /// Removes the journal. To find nothing is safe for a server that starts, to find too little is not.
+    fn forget_written(&mut self) {
+        self.journal = None;
+        match fs::remove_file(&self.journal_path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                tracing::error!(%error, "an outdated journal of changes could not be removed");
+            }
+            _ => {}
+        }
     }
 }
 

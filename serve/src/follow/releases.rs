@@ -63,10 +63,13 @@ impl ReleaseFollower {
             return Ok(());
         }
         let found = self.newest().await?;
-        let Some(manifest) = found.filter(|found| current.is_none_or(|current| current.manifest != *found))
-        else {
-            return Ok(());
+        // Never back to a smaller number, whatever a stale listing says; another data set is another bucket.
+        let is_newer = |found: &Manifest| {
+            current.is_none_or(|LoadedRelease { manifest: current, .. }| {
+                found.number > current.number || found.source.data_set != current.source.data_set
+            })
         };
+        let Some(manifest) = found.filter(is_newer) else { return Ok(()) };
         let release = self.directory.fetch(manifest, current, &self.store).await?;
         self.switch_to(release);
         Ok(())
