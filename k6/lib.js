@@ -1,4 +1,4 @@
-// What both load scripts share: the scale, read from the environment; one request; the check of a document.
+// What all load scripts share: the scale, read from the environment; one request; the check of a document.
 //
 // Nothing that is logged, and no tag of a metric, says which student was asked for or who answered.
 
@@ -20,50 +20,54 @@ export function number(name, fallback, least, most) {
   return value;
 }
 
-function integer(name, fallback, least, most) {
+export function integer(name, fallback, least, most) {
   const value = number(name, fallback, least, most);
   if (!Number.isInteger(value)) fail(name, 'a whole number');
   return value;
 }
 
-function duration(name, fallback) {
+const UNITS = { ms: 1, s: 1000, m: 60000, h: 3600000 };
+
+export function milliseconds(name, fallback) {
   const text = __ENV[name];
   if (text === undefined || text === '') return fallback;
   if (!/^(\d+(\.\d+)?(ms|s|m|h))+$/.test(text)) fail(name, 'a duration such as 500ms, 90s or 8m');
-  return text;
+  const parts = text.matchAll(/([\d.]+)(ms|s|m|h)/g);
+  return Math.round(Array.from(parts).reduce((sum, [, count, unit]) => sum + count * UNITS[unit], 0));
 }
 
 export const BASE_URL = (__ENV.BASE_URL || 'http://127.0.0.1:8081').replace(/\/+$/, '');
 export const THINK = number('THINK', 1, 0, 3600);
 
-const FIRST_ID = integer('FIRST_ID', 10000, 1, 999999999);
-const LAST_ID = integer('LAST_ID', 674823, 1, 999999999);
+export const FIRST_ID = integer('FIRST_ID', 10000, 1, 999999999);
+export const LAST_ID = integer('LAST_ID', 674823, 1, 999999999);
 const VUS = integer('VUS', 3000, 1, 1000000);
 // One virtual user more every 160 ms: 3,000 in eight minutes, and 20 in about three seconds.
-const RAMP = duration('RAMP', `${VUS * 160}ms`);
-const HOLD = duration('HOLD', '0s');
-const TIMEOUT = duration('TIMEOUT', '10s');
+const RAMP = milliseconds('RAMP', VUS * 160);
+const HOLD = milliseconds('HOLD', 0);
+const TIMEOUT = milliseconds('TIMEOUT', 10000);
 const LOG_LINES = integer('LOG_LINES', 5, 0, 1000000);
 
 export const P95_MS = number('P95_MS', 190, 0, 3600000);
 
 if (FIRST_ID > LAST_ID) throw new Error('FIRST_ID must not be greater than LAST_ID');
 
-export function options(thresholds) {
+// Every user asks, thinks and asks again; their number rises, holds and falls.
+const CLOSED = {
+  executor: 'ramping-vus',
+  startVUs: 0,
+  stages: [
+    { duration: `${RAMP}ms`, target: VUS },
+    { duration: `${HOLD}ms`, target: VUS },
+    { duration: `${RAMP}ms`, target: 0 },
+  ],
+  gracefulRampDown: '15s',
+  gracefulStop: '15s',
+};
+
+export function options(thresholds, scenario = CLOSED) {
   return {
-    scenarios: {
-      students: {
-        executor: 'ramping-vus',
-        startVUs: 0,
-        stages: [
-          { duration: RAMP, target: VUS },
-          { duration: HOLD, target: VUS },
-          { duration: RAMP, target: 0 },
-        ],
-        gracefulRampDown: '15s',
-        gracefulStop: '15s',
-      },
-    },
+    scenarios: { students: scenario },
     // Neither `url` nor `error`: the one holds an id, the other may.
     systemTags: ['scenario', 'name', 'method', 'status', 'proto', 'error_code', 'expected_response', 'check'],
     summaryTrendStats: ['avg', 'min', 'med', 'p(90)', 'p(95)', 'p(99)', 'max'],
@@ -85,8 +89,8 @@ export function someId() {
 
 const durations = new Trend('student_duration', true); // from sending to the last byte, whatever the answer
 const right = new Counter('student_right'); // answers that passed every check
-const wrong = new Counter('student_wrong'); // answers of the expected status with a wrong head or body
-const problems = new Counter('student_problems'); // any other status, and no answer at all
+const wrong = new Counter('student_wrong'); // answers that say something untrue: wrong status, head or body
+const problems = new Counter('student_problems'); // answers that say nothing about the student, and no answer at all
 const failed = new Rate('student_failed'); // wrong answers and problems, of all requests
 
 export function succeed(tags) {
@@ -94,31 +98,29 @@ export function succeed(tags) {
   failed.add(false, tags);
 }
 
-export function refuse(response, tags) {
+// `broken` are the names of the checks that did not hold.
+export function refuse(response, tags, broken) {
   wrong.add(1, tags);
   failed.add(true, tags);
-  log('wrong answer', response.status, response.error_code, '');
+  log('wrong answer', response.status, response.error_code, titleOf(response), broken);
 }
 
 // ---- the log of failures ----
 
 let logged = 0; // by this virtual user
 
-function log(what, status, errorCode, title) {
+function log(what, status, errorCode, title, broken = []) {
   if (logged >= LOG_LINES) return;
   logged += 1;
-  console.error(`${what}: status=${status} error_code=${errorCode} title=${JSON.stringify(title)}`);
+  console.error(`${what}: status=${status} error_code=${errorCode} title=${JSON.stringify(title)}` +
+    broken.map((name) => ` broken=${JSON.stringify(name)}`).join(''));
 }
 
 // The title of a problem, with no digits: whatever server this is, it shall not bring an id into the log.
 function titleOf(response) {
-  if (!/^application\/problem\+json\b/.test(response.headers['Content-Type'] || '')) return '';
-  try {
-    const { title } = JSON.parse(response.body);
-    return typeof title === 'string' ? title.replace(/\d+/g, '#').slice(0, 80) : '';
-  } catch (_) {
-    return '';
-  }
+  if (!isProblem(response)) return '';
+  const { title } = parse(response.body);
+  return typeof title === 'string' ? title.replace(/\d+/g, '#').slice(0, 80) : '';
 }
 
 // k6's own error code (https://grafana.com/docs/k6/latest/javascript-api/error-codes/), as far as the text shows it.
@@ -142,6 +144,10 @@ function errorCodeOf(exception) {
 
 // ---- one request ----
 
+// What these say of a student is true or a lie, so one that is not expected is a wrong answer, as a wrong mark is:
+// the 404 for a student who exists, and the 200 for one who does not.
+const ANSWERS = [200, 304, 404];
+
 // The answer, if its status is one of `expected`; otherwise null, and the failure is counted and logged.
 export function ask(url, name, headers, expected, tags) {
   const started = Date.now();
@@ -153,6 +159,7 @@ export function ask(url, name, headers, expected, tags) {
       timeout: TIMEOUT,
       redirects: 0,
       responseType: 'text',
+      responseCallback: http.expectedStatuses(...expected), // so that k6's own http_req_failed is true too
       throw: true, // or k6 itself would log the URL of what got no answer
     });
   } catch (exception) {
@@ -162,7 +169,8 @@ export function ask(url, name, headers, expected, tags) {
   }
   durations.add(response.timings.duration, tags);
   if (expected.includes(response.status)) return response;
-  problem(response.status, response.error_code, titleOf(response), tags);
+  if (ANSWERS.includes(response.status)) refuse(response, tags, ['the status is an expected one']);
+  else problem(response.status, response.error_code, titleOf(response), tags);
   return null;
 }
 
@@ -180,7 +188,11 @@ const SUBJECTS = {
   social_science: [...COMMON, 'geography', 'history', 'economics'],
 };
 
-function parse(body) {
+export function isProblem({ headers }) {
+  return /^application\/problem\+json\b/.test(headers['Content-Type'] || '');
+}
+
+export function parse(body) {
   try {
     const value = JSON.parse(body);
     return value !== null && typeof value === 'object' ? value : {};
@@ -211,6 +223,12 @@ const CHECKS = {
   'it is out of 700': ({ student }) => student.out_of === 700,
 };
 
-export function isRight(body, asked) {
-  return check({ asked, student: parse(body) }, CHECKS);
+// Counts each of `checks`, and returns the names of those that do not hold.
+export function broken(value, checks) {
+  if (check(value, checks)) return [];
+  return Object.keys(checks).filter((name) => !checks[name](value));
+}
+
+export function brokenInDocument(body, asked) {
+  return broken({ asked, student: parse(body) }, CHECKS);
 }
