@@ -60,9 +60,8 @@ async fn a_release_with_a_missing_or_an_altered_blob_is_not_whole() {
 
             place.objects.delete(&entry.key.path()).await.unwrap();
             let error = place.store.verify(release(1)).await.unwrap_err();
-            let missing =
-                |source: &object_store::Error| matches!(source, object_store::Error::NotFound { .. });
-            assert!(matches!(&error, ReleaseError::Store { source, .. } if missing(source)), "{error}");
+            let missing = |error: &object_store::Error| matches!(error, object_store::Error::NotFound { .. });
+            assert!(matches!(&error, ReleaseError::Store { error, .. } if missing(error)), "{error}");
             place.overwrite(entry.key.path(), blob.clone()).await;
         }
         assert_eq!(place.store.verify(release(1)).await.unwrap().1.students, 998);
@@ -126,5 +125,5 @@ async fn a_frame_that_does_not_match_its_hash_is_found_though_the_blob_has_the_r
     publish(&place, &(manifest(1, vec![entry.clone()]), vec![(entry, damaged.into())])).await;
     let error = place.store.verify(release(1)).await.unwrap_err();
     let damaged = ShardError::Damaged { id: id(1) };
-    assert!(matches!(&error, ReleaseError::Shard { source, .. } if *source == damaged), "{error}");
+    assert!(matches!(&error, ReleaseError::Shard { error, .. } if *error == damaged), "{error}");
 }

@@ -24,11 +24,18 @@ struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
 
-    /// The database: sqlite:PATH
-    #[arg(long, env = "DATABASE_URL", value_name = "URL", default_value = "sqlite:var/results.db")]
+    /// The database: sqlite:PATH or postgres://USER:PASSWORD@HOST:PORT/NAME
+    #[arg(
+        long,
+        env = "DATABASE_URL",
+        value_name = "URL",
+        default_value = "sqlite:var/results.db",
+        hide_env_values = true
+    )]
     database: String,
 
-    /// Where releases are kept: a directory, such as ./var/bucket or file:///srv/bucket
+    /// Where releases are kept: an S3 bucket, such as results or s3://results/prefix, reached as the AWS_*
+    /// variables say, or a directory, such as ./var/bucket or file:///srv/bucket
     #[arg(long, env = "BUCKET", global = true, default_value = "./var/bucket")]
     bucket: Bucket,
 }
@@ -66,7 +73,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<String> {
     match command {
         None => {
             let source = source::connect(&database)?;
-            let outcome = publication::publish(source.as_ref(), &bucket.open()?).await?;
+            let outcome = publication::publish(source.as_ref(), &bucket.open_to_publish().await?).await?;
             Ok(outcome.to_string())
         }
         Some(Command::Verify { number }) => {

@@ -24,7 +24,7 @@ pub(crate) fn render(students: &[Student]) -> Result<Option<RenderedShard>, Shar
     };
     let broken = |source: std::io::Error| ShardError::Frame {
         id: first.id,
-        source: results_day::shard::FrameError::Broken(source.to_string()),
+        error: results_day::shard::FrameError::Broken(source.to_string()),
     };
     let mut compressor = Compressor::new().map_err(broken)?;
     let mut shard = ShardWriter::new(students.len());

@@ -11,17 +11,18 @@ use crate::listen::ListenAddress;
 #[derive(Parser)]
 #[command(version)]
 pub(crate) struct Arguments {
-    /// Where releases are kept: a directory, such as ./var/bucket or file:///srv/bucket [default: ./var/bucket]
+    /// Where releases are kept: an S3 bucket, such as results or s3://results/prefix, reached as the AWS_*
+    /// variables say, or a directory, such as ./var/bucket or file:///srv/bucket [default: ./var/bucket]
     #[arg(long, env = "BUCKET")]
     bucket: Option<Bucket>,
 
-    /// The database: sqlite:PATH. Without it the server is purely static
-    /// [default: sqlite:var/results.db where no bucket is given either]
-    #[arg(long, env = "DATABASE_URL", value_name = "URL")]
+    /// The database: sqlite:PATH or postgres://USER:PASSWORD@HOST:PORT/NAME. Without it the server is purely
+    /// static [default: sqlite:var/results.db where no bucket is given either]
+    #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
     database: Option<String>,
 
-    /// The live path's cache: memory:
-    #[arg(long, env = "CACHE_URL", value_name = "URL", default_value = "memory:")]
+    /// The live path's cache: memory: or redis://:PASSWORD@HOST:PORT/DATABASE
+    #[arg(long, env = "REDIS_URL", value_name = "URL", default_value = "memory:", hide_env_values = true)]
     pub(crate) cache: String,
 
     /// Where to listen: ADDRESS:PORT or unix:PATH; may be given more than once

@@ -73,9 +73,6 @@ const IN_FLIGHT: usize = 256;
 /// What a look-up may take altogether. Somebody who waited this long is better told to come back.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// What of it the cache may take.
-const CACHE_PATIENCE: Duration = Duration::from_millis(250);
-
 impl Live {
     pub(crate) fn new(source: Arc<dyn Source>, cache: Arc<dyn Cache>, runtime: Handle) -> Self {
         Self(Arc::new(Inner { source, cache, runtime, in_flight: Mutex::default() }))
@@ -117,7 +114,7 @@ impl Live {
 
 impl Inner {
     async fn find(&self, id: StudentId, standing: Standing, known: &Known) -> Found {
-        if let Some(document) = self.cached(id, standing).await {
+        if let Some(document) = self.cached(id, standing, known).await {
             return Ok(Answer { document, origin: Origin::Cache });
         }
         let (student, read) = self.source.student(id).await.map_err(|error| {
@@ -139,15 +136,16 @@ impl Inner {
             Bytes::from(document)
         });
         let entry = Entry { standing: read, document: document.clone() };
-        if let Err(error) = self.cache.put(id, entry).await {
+        if let Err(error) = self.cache.put(&known.data_set, id, entry).await {
             tracing::debug!(%error, "an answer was not cached");
         }
         Ok(Answer { document, origin: Origin::Database })
     }
 
     /// The cached document, if it was read under just this standing.
-    async fn cached(&self, id: StudentId, standing: Standing) -> Option<Option<Bytes>> {
-        let entry = tokio::time::timeout(CACHE_PATIENCE, self.cache.get(id)).await.ok()?.ok()??;
+    async fn cached(&self, id: StudentId, standing: Standing, known: &Known) -> Option<Option<Bytes>> {
+        let found = self.cache.get(&known.data_set, id).await;
+        let entry = found.inspect_err(|error| tracing::debug!(%error, "the cache was not asked")).ok()??;
         (entry.standing == standing).then_some(entry.document)
     }
 }

@@ -55,8 +55,6 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let (bucket, database) = arguments.bucket_and_database()?;
     let store = bucket.open()?;
     let directory = CacheDirectory::open(&arguments.cache_dir)?;
-    let source = database.as_deref().map(source::connect).transpose()?;
-    let cache = cache::connect(&arguments.cache)?;
     let workers = thread::available_parallelism()?.get();
     let (sockets, addresses) = Sockets::bind(&arguments.listen, workers)?;
 
@@ -67,6 +65,10 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         .thread_name("background")
         .enable_all()
         .build()?;
+    let (source, cache) = {
+        let _its_own = runtime.enter();
+        (database.as_deref().map(source::connect).transpose()?, cache::connect(&arguments.cache)?)
+    };
     let knowledge = if source.is_some() { Knowledge::Nothing } else { Knowledge::Static };
     let shared = Shared::for_the_whole_program(Serving { release: None, knowledge });
     let admin = runtime

@@ -29,7 +29,7 @@ impl ReleaseStore {
     /// An error from here says that the outcome is unknown; the next run sees it.
     pub async fn commit(&self, manifest: &Manifest) -> Result<Commit, ReleaseError> {
         let key = manifest.number.path();
-        let invalid = |source| ReleaseError::Manifest { key: key.to_string(), source };
+        let invalid = |error| ReleaseError::Manifest { key: key.to_string(), error };
         let json = manifest.to_json().map_err(invalid)?;
         // What is committed must be readable, or nobody could ever publish on top of it.
         Manifest::from_json(manifest.number, &json).map_err(invalid)?;

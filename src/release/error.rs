@@ -8,14 +8,14 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 pub enum ReleaseError {
     /// The store did not answer, or not as asked. It may answer later.
-    #[error("{operation} {key} in the store: {source}")]
+    #[error("{operation} {key} in the store: {error}")]
     Store {
         /// What was asked of the store.
         operation: &'static str,
         /// The object.
         key: String,
         /// The store's own word.
-        source: object_store::Error,
+        error: object_store::Error,
     },
     /// The bucket's name leads nowhere.
     #[error("the bucket {bucket}: {problem}")]
@@ -38,12 +38,12 @@ pub enum ReleaseError {
     #[error("there is no release {0}")]
     Absent(ReleaseNumber),
     /// A manifest cannot be used.
-    #[error("the manifest {key}: {source}")]
+    #[error("the manifest {key}: {error}")]
     Manifest {
         /// Where it lies.
         key: String,
         /// What is wrong with it.
-        source: ManifestError,
+        error: ManifestError,
     },
     /// An object does not hold what it should.
     #[error("{key} holds other bytes than it should: {problem}")]
@@ -54,22 +54,22 @@ pub enum ReleaseError {
         problem: String,
     },
     /// A blob with the right hash is not a shard as its manifest describes it.
-    #[error("the shard {key}: {source}")]
+    #[error("the shard {key}: {error}")]
     Shard {
         /// Where it lies.
         key: String,
         /// What is wrong with it.
-        source: ShardError,
+        error: ShardError,
     },
     /// A frame holds something other than its student's document.
-    #[error("the shard {key}, student {id}: {source}")]
+    #[error("the shard {key}, student {id}: {error}")]
     Document {
         /// Where it lies.
         key: String,
         /// Whose frame it is.
         id: StudentId,
         /// What is wrong with the document.
-        source: DocumentError,
+        error: DocumentError,
     },
     /// A frame holds another student's document.
     #[error("the shard {key} holds the document of student {found} as that of {id}")]
@@ -86,6 +86,6 @@ pub enum ReleaseError {
 impl ReleaseError {
     pub(super) fn store(operation: &'static str, key: impl ToString) -> impl Fn(object_store::Error) -> Self {
         let key = key.to_string();
-        move |source| Self::Store { operation, key: key.clone(), source }
+        move |error| Self::Store { operation, key: key.clone(), error }
     }
 }

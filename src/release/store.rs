@@ -56,7 +56,7 @@ impl ReleaseStore {
         }
         let json = found.bytes().await.map_err(ReleaseError::store("reading", &key))?;
         let manifest = Manifest::from_json(number, &json);
-        manifest.map(Some).map_err(|source| ReleaseError::Manifest { key: key.to_string(), source })
+        manifest.map(Some).map_err(|error| ReleaseError::Manifest { key: key.to_string(), error })
     }
 
     /// Uploads a shard and compares what the store has then with what was sent. When this returns, the blob
@@ -109,7 +109,7 @@ impl ShardEntry {
     pub fn open(&self, blob: Bytes) -> Result<Shard, ReleaseError> {
         let ids = self.first_id.get()..=self.last_id.get();
         let shard = Shard::open(blob, ids)
-            .map_err(|source| ReleaseError::Shard { key: self.key.to_string(), source })?;
+            .map_err(|error| ReleaseError::Shard { key: self.key.to_string(), error })?;
         if shard.students() != self.students as usize {
             return Err(ReleaseError::Different {
                 key: self.key.to_string(),

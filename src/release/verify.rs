@@ -46,15 +46,15 @@ fn check_documents(entry: &ShardEntry, blob: bytes::Bytes) -> Result<Verified, R
     let shard = entry.open(blob)?;
     let key = || entry.key.to_string();
     for frame in shard.frames() {
-        let (id, frame) = frame.map_err(|source| ReleaseError::Shard { key: key(), source })?;
-        let document = shard::decompress(&frame.bytes).map_err(|source| ReleaseError::Shard {
+        let (id, frame) = frame.map_err(|error| ReleaseError::Shard { key: key(), error })?;
+        let document = shard::decompress(&frame.bytes).map_err(|error| ReleaseError::Shard {
             key: key(),
-            source: shard::ShardError::Frame { id, source },
+            error: shard::ShardError::Frame { id, error },
         })?;
-        let found = student::document_id(&document).map_err(|source| ReleaseError::Document {
+        let found = student::document_id(&document).map_err(|error| ReleaseError::Document {
             key: key(),
             id,
-            source,
+            error,
         })?;
         if found != id {
             return Err(ReleaseError::WrongStudent { key: key(), id, found });

@@ -47,12 +47,12 @@ pub enum ShardError {
         id: StudentId,
     },
     /// A frame cannot be decompressed.
-    #[error("the frame of student {id}: {source}")]
+    #[error("the frame of student {id}: {error}")]
     Frame {
         /// Whose frame it is.
         id: StudentId,
         /// What the frame lacks.
-        source: FrameError,
+        error: FrameError,
     },
     /// A student was written out of order.
     #[error("student {id} was added behind student {last}; a shard is written in id order")]

@@ -64,7 +64,7 @@ impl Shard {
             let number = self.id(place).unwrap_or(0);
             let id = StudentId::new(number).map_err(|_| ShardError::Id { id: number, place })?;
             let frame = self.found(place, id)?.check()?;
-            let size = decompressed_size(&frame.bytes).map_err(|source| ShardError::Frame { id, source })?;
+            let size = decompressed_size(&frame.bytes).map_err(|error| ShardError::Frame { id, error })?;
             if table.as_ref().ok().and_then(|table| table.document_size(place)) != Some(size) {
                 return Err(ShardError::SeekTable("a document's size"));
             }

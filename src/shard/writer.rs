@@ -33,14 +33,13 @@ impl ShardWriter {
         }
         if document.len() > frame::MAX_DOCUMENT {
             // No reader would decompress it.
-            let source = super::FrameError::TooLarge(document.len() as u64);
-            return Err(ShardError::Frame { id, source });
+            let error = super::FrameError::TooLarge(document.len() as u64);
+            return Err(ShardError::Frame { id, error });
         }
         let offset = u32_len(&self.blob)?;
-        compressor.compress(document, &mut self.blob).map_err(|error| ShardError::Frame {
-            id,
-            source: super::FrameError::Broken(error.to_string()),
-        })?;
+        compressor
+            .compress(document, &mut self.blob)
+            .map_err(|error| ShardError::Frame { id, error: super::FrameError::Broken(error.to_string()) })?;
         let hash = frame::hash(id, &self.blob[offset as usize..]);
         self.records.push(Record { id, offset, document: u32_len(document)?, hash });
         Ok(())

@@ -4,6 +4,8 @@
 //! the same conformance suite, `tests/source_conformance/`. The backend is chosen by URL, in [`connect`].
 
 mod origin;
+mod postgres;
+mod row;
 mod seed;
 mod sqlite;
 
@@ -13,11 +15,12 @@ use async_trait::async_trait;
 use tokio::sync::mpsc;
 
 use crate::{
-    changes::{Change, Changed, Snapshot, Standing},
+    changes::{Change, ChangeLog, Changed, Snapshot, Standing},
     student::{Student, StudentId},
 };
 
 pub use origin::Origin;
+pub use postgres::PostgresSource;
 pub use seed::{Seed, SeedPlan, Seeded};
 pub use sqlite::SqliteSource;
 
@@ -27,8 +30,11 @@ pub use sqlite::SqliteSource;
 /// [`SourceError::Unavailable`], and when it is back they succeed again.
 #[async_trait]
 pub trait Source: Seed + Send + Sync + fmt::Debug {
-    /// Takes a snapshot of a complete data set to publish from, after committing a new random token that
-    /// proves later on that a database is the one which was read.
+    /// What messages call the database: its URL, without a password.
+    fn place(&self) -> &str;
+
+    /// Takes a snapshot of a complete data set to publish from, and commits a new random token behind it: a
+    /// database that holds the token holds everything that the snapshot saw.
     async fn snapshot(&self) -> Result<Box<dyn SnapshotReader>, SourceError>;
 
     /// Whether this is the data set that `origin` was read from, with everything that it held then. `false`
@@ -51,6 +57,9 @@ pub trait SnapshotReader: Send {
 
     /// How many students each block of 1,000 ids holds, in the order of the blocks; empty blocks are left out.
     async fn census(&mut self) -> Result<Vec<(u32, u32)>, SourceError>;
+
+    /// All that the change log says at this instant.
+    async fn changes(&mut self) -> Result<ChangeLog, SourceError>;
 
     /// Sends the students whose ids lie in one of `ranges`, range by range, each in id order and as one
     /// batch; a range without students is an empty batch. Ends early, without an error, when the receiver
@@ -95,12 +104,17 @@ pub enum SourceError {
     },
 }
 
-/// Opens the database that `url` names: `sqlite:PATH`. Nothing is created, and nothing is asked yet.
+/// Opens the database that `url` names: `sqlite:PATH` or `postgres://USER:PASSWORD@HOST:PORT/NAME`. Nothing is
+/// created, and nothing is asked yet. Connections will belong to the runtime that this is called on.
 pub fn connect(url: &str) -> Result<Arc<dyn Source>, SourceError> {
     match url.split_once(':') {
         Some(("sqlite", path)) => Ok(Arc::new(SqliteSource::at_url_path(path)?)),
-        _ => Err(SourceError::Unusable(format!(
-            "{url:?} is not the URL of a database; give sqlite:PATH, for example sqlite:var/results.db"
-        ))),
+        Some(("postgres" | "postgresql", _)) => Ok(Arc::new(PostgresSource::at_url(url)?)),
+        // What was given is not repeated: it may hold a password.
+        _ => Err(SourceError::Unusable(
+            "that is not the URL of a database; give sqlite:PATH, for example sqlite:var/results.db, or \
+             postgres://USER:PASSWORD@HOST:PORT/NAME"
+                .to_owned(),
+        )),
     }
 }

@@ -7,14 +7,21 @@
 
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[path = "../support/servers/mod.rs"]
+mod servers;
+
 mod changes;
+mod postgres;
 mod reading;
 mod seeding;
 mod snapshots;
 mod sqlite;
 mod sqlite_file;
 
-use std::sync::{Arc, LazyLock};
+use std::{
+    ops::RangeInclusive,
+    sync::{Arc, LazyLock},
+};
 
 use async_trait::async_trait;
 use results_day::{
@@ -88,9 +95,10 @@ macro_rules! every_test {
 }
 
 every_test!(over_sqlite: crate::sqlite::SqliteFile::new());
+every_test!(over_postgres: crate::postgres::PostgresDatabase::new());
 
-/// The data set that most tests start from: three thousands, the last not full.
-pub(crate) const PLAN: SeedPlan = SeedPlan { seed: 7, students: 2_345 };
+/// The data set that most tests start from: three thousands, the last not full; in five batches.
+pub(crate) const PLAN: SeedPlan = SeedPlan { seed: 7, students: 2_345, batch: 500 };
 
 pub(crate) fn id(number: u32) -> StudentId {
     StudentId::new(number).unwrap()
@@ -114,10 +122,24 @@ pub(crate) fn of_stream<const N: usize>(stream: Stream) -> [u32; N] {
 /// Seeds [`PLAN`] to the end.
 pub(crate) async fn seeded(database: &dyn Database) -> Arc<dyn Source> {
     let source = database.source();
-    assert_eq!(source.begin(PLAN).await.unwrap(), Seeded::UpTo(0));
-    source.load(generated_students(1..=PLAN.students)).await.unwrap();
+    for batch in missing(&*source).await {
+        load(&*source, batch).await;
+    }
     source.finish().await.unwrap();
     source
+}
+
+/// The batches that are not loaded yet, of a data set that is not complete.
+pub(crate) async fn missing(source: &dyn Source) -> Vec<RangeInclusive<u32>> {
+    match source.begin(PLAN).await.unwrap() {
+        Seeded::Missing(batches) => batches,
+        Seeded::Complete => panic!("complete already"),
+    }
+}
+
+/// Loads one batch of [`PLAN`].
+pub(crate) async fn load(source: &dyn Source, batch: RangeInclusive<u32>) {
+    source.load(batch.clone(), generated_students(batch)).await.unwrap();
 }
 
 /// What the log holds now, as a release would keep it.

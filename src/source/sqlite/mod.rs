@@ -22,6 +22,7 @@ use pool::Pool;
 #[derive(Debug, Clone)]
 pub struct SqliteSource {
     pool: Pool,
+    place: String,
 }
 
 impl SqliteSource {
@@ -32,12 +33,16 @@ impl SqliteSource {
         if path.is_empty() || path.contains('?') || path.contains('#') {
             return Err(SourceError::Unusable(format!("sqlite:{path} names no file; give sqlite:PATH")));
         }
-        Ok(Self { pool: Pool::new(path.into()) })
+        Ok(Self { pool: Pool::new(path.into()), place: format!("sqlite:{path}") })
     }
 }
 
 #[async_trait]
 impl Source for SqliteSource {
+    fn place(&self) -> &str {
+        &self.place
+    }
+
     async fn snapshot(&self) -> Result<Box<dyn SnapshotReader>, SourceError> {
         let pool = self.pool.clone();
         let reader = blocking(move || publish::SqliteSnapshot::take(&pool)).await?;
@@ -80,7 +85,7 @@ impl Source for SqliteSource {
             .run(move |connection| {
                 let transaction = connection.transaction()?;
                 let student = transaction
-                    .prepare_cached(rows::STUDENTS)?
+                    .prepare_cached(&rows::STUDENTS)?
                     .query_row(params![id.get(), id.get()], |row| Ok(rows::student_of(row)))
                     .optional()?
                     .transpose()?

@@ -14,7 +14,7 @@ use super::{
     pool::Pool,
     rows,
 };
-use crate::{random, student::Student};
+use crate::{changes::ChangeLog, random, student::Student};
 
 /// One read transaction on a connection of its own: WAL keeps the file still for it while others write.
 pub(super) struct SqliteSnapshot {
@@ -26,10 +26,11 @@ impl SqliteSnapshot {
     pub(super) fn take(pool: &Pool) -> Result<Self, SourceError> {
         let connection = pool.open()?;
         check_complete(&connection, pool.path())?;
-        let token = random::hex_u64();
-        connection.execute("INSERT INTO release_tokens VALUES (?)", params![token])?;
         connection.execute_batch("BEGIN")?;
         let data_set = data_set(&connection)?;
+        // Only now: whoever holds the token holds everything that was committed before it, and so the snapshot.
+        let token = random::hex_u64();
+        pool.open()?.execute("INSERT INTO release_tokens VALUES (?)", params![token])?;
         let origin =
             Origin { system: data_set.id.clone(), data_set: data_set.id, token, snapshot: data_set.snapshot };
         Ok(Self { connection: Arc::new(Mutex::new(connection)), origin })
@@ -54,6 +55,18 @@ impl SnapshotReader for SqliteSnapshot {
         .await
     }
 
+    async fn changes(&mut self) -> Result<ChangeLog, SourceError> {
+        let connection = self.connection.clone();
+        blocking(move || {
+            lock(&connection)
+                .prepare("SELECT student_id, revision, token FROM changes")?
+                .query_map([], rows::change_of)?
+                .collect::<Result<_, _>>()
+                .map_err(Into::into)
+        })
+        .await
+    }
+
     async fn read(
         self: Box<Self>,
         ranges: Vec<RangeInclusive<u32>>,
@@ -61,7 +74,7 @@ impl SnapshotReader for SqliteSnapshot {
     ) -> Result<(), SourceError> {
         blocking(move || {
             let connection = lock(&self.connection);
-            let mut statement = connection.prepare(rows::STUDENTS)?;
+            let mut statement = connection.prepare(&rows::STUDENTS)?;
             for range in ranges {
                 let mut batch = Vec::new();
                 let mut found = statement.query(params![range.start(), range.end()])?;

@@ -1,4 +1,4 @@
-use std::{fs, path::Path};
+use std::{fs, ops::RangeInclusive, path::Path};
 
 use async_trait::async_trait;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
@@ -37,7 +37,7 @@ impl Seed for SqliteSource {
         .await
     }
 
-    async fn load(&self, students: Vec<Student>) -> Result<(), SourceError> {
+    async fn load(&self, _batch: RangeInclusive<u32>, students: Vec<Student>) -> Result<(), SourceError> {
         self.pool
             .run(move |connection| {
                 let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -45,6 +45,11 @@ impl Seed for SqliteSource {
                 Ok(transaction.commit()?)
             })
             .await
+    }
+
+    /// SQLite has one writer; and in this order the greatest id says how far a seeder came.
+    fn loads_at_once(&self) -> usize {
+        1
     }
 
     async fn finish(&self) -> Result<(), SourceError> {
@@ -93,19 +98,12 @@ fn create_or_resume(
     let Some((seed, students, complete)) = there else {
         return Err(SourceError::Unusable(format!("{path} has lost the row that names its data set")));
     };
-    if (seed.as_str(), students) != (plan.seed.to_string().as_str(), plan.students) {
-        let state = if complete { "holds" } else { "is half-way through" };
-        return Err(SourceError::Unusable(format!(
-            "{path} {state} another data set: --students {students} --seed {seed}; \
-             give these, or another --database for --students {} --seed {}",
-            plan.students, plan.seed
-        )));
-    }
+    plan.check_is(&seed, students, complete, &path)?;
     if complete {
         return Ok(Seeded::Complete);
     }
     let last = transaction.query_row("SELECT coalesce(max(id), 0) FROM students", [], |row| row.get(0))?;
-    Ok(Seeded::UpTo(last))
+    Ok(Seeded::Missing(plan.batches_after(last)))
 }
 
 /// Students who are there already are skipped: two seeders at once do each other's work.

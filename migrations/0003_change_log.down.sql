@@ -1,0 +1,4 @@
+DROP FUNCTION log_truncation() CASCADE;
+DROP FUNCTION log_changed_results() CASCADE;
+DROP FUNCTION log_changed_students() CASCADE;
+DROP FUNCTION log_changes(integer[]);

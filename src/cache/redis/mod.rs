@@ -1,0 +1,96 @@
+//! The cache that all servers share: Redis 7.
+//!
+//! One hash for the students of a thousand ids, `results-day:<data set>:<id / 1000>`, with a field for each of
+//! them, the id. Its value is two lines: the standing as JSON, and the document as it is, or nothing for a student
+//! who is not there.
+
+mod entry;
+mod preload;
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::{Duration, Instant},
+};
+
+use async_trait::async_trait;
+use redis::{
+    AsyncCommands, Client, RedisError,
+    aio::{ConnectionManager, ConnectionManagerConfig},
+};
+
+use super::{Cache, CacheError, Entry};
+use crate::student::StudentId;
+
+pub use preload::{Preload, Preloaded};
+
+/// A Redis server. One connection is shared by everybody who asks: their commands are pipelined on it.
+pub struct RedisCache {
+    connection: ConnectionManager,
+    started: Instant,
+    /// Until when nobody asks, in milliseconds after `started`.
+    rests_until: AtomicU64,
+}
+
+/// A server in the same data centre answers in less than a millisecond. One that takes longer than this is slower
+/// than the database behind it.
+const PATIENCE: Duration = Duration::from_millis(200);
+
+/// How long a cache that failed is left alone, so that not every look-up waits for it in vain.
+const REST: Duration = Duration::from_millis(500);
+
+impl RedisCache {
+    pub(super) fn at_url(url: &str) -> Result<Self, CacheError> {
+        let config = ConnectionManagerConfig::new()
+            .set_response_timeout(Some(PATIENCE))
+            .set_connection_timeout(Some(PATIENCE))
+            .set_number_of_retries(0);
+        let connection = ConnectionManager::new_lazy_with_config(client(url)?, config)?;
+        Ok(Self { connection, started: Instant::now(), rests_until: AtomicU64::new(0) })
+    }
+
+    /// Asks, unless the cache rests; and lets it rest if it does not answer.
+    async fn ask<T>(&self, answer: impl Future<Output = Result<T, RedisError>>) -> Result<T, CacheError> {
+        let now = || u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        if now() < self.rests_until.load(Ordering::Relaxed) {
+            return Err(CacheError::Resting);
+        }
+        Ok(answer.await.inspect_err(|_| {
+            self.rests_until.store(now().saturating_add(REST.as_millis() as u64), Ordering::Relaxed);
+        })?)
+    }
+}
+
+#[async_trait]
+impl Cache for RedisCache {
+    async fn get(&self, data_set: &str, id: StudentId) -> Result<Option<Entry>, CacheError> {
+        let mut connection = self.connection.clone();
+        let value: Option<Vec<u8>> =
+            self.ask(connection.hget(entry::key(data_set, entry::block(id)), id.get())).await?;
+        // What no program of ours wrote is nothing.
+        Ok(value.and_then(entry::decode))
+    }
+
+    async fn put(&self, data_set: &str, id: StudentId, entry: Entry) -> Result<(), CacheError> {
+        let mut connection = self.connection.clone();
+        let value = entry::encode(&entry);
+        self.ask(connection.hset(entry::key(data_set, entry::block(id)), id.get(), value)).await
+    }
+}
+
+impl std::fmt::Debug for RedisCache {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RedisCache").finish_non_exhaustive()
+    }
+}
+
+fn client(url: &str) -> Result<Client, CacheError> {
+    Client::open(url).map_err(|error| {
+        CacheError::Url(format!(" ({error})"), "redis://:PASSWORD@HOST:PORT/DATABASE, or rediss:// for TLS")
+    })
+}
+
+impl From<RedisError> for CacheError {
+    fn from(error: RedisError) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+}

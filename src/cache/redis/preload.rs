@@ -1,0 +1,105 @@
+use std::time::Duration;
+
+use redis::{AsyncConnectionConfig, aio::MultiplexedConnection};
+
+use super::{
+    super::{CacheError, Entry},
+    client, entry,
+};
+use crate::{changes::Change, student::StudentId};
+
+/// Fills a Redis with the documents of a whole data set.
+///
+/// A preload that died is taken up by the next one: thousands whose entries are all there are skipped.
+#[derive(Clone)]
+pub struct Preload {
+    connection: MultiplexedConnection,
+    data_set: String,
+    /// The last change of everything: what was loaded before it is stale as a whole.
+    state: String,
+}
+
+/// How far an earlier preload of the same state came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Preloaded {
+    /// All the way.
+    Complete,
+    /// The thousands that it left out, of those that were asked about.
+    Missing(Vec<u32>),
+}
+
+/// Bulk commands take as long as they take; one that takes this long will not come back.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What the preload's own key holds in front of the state.
+const LOADING: &str = "loading";
+const COMPLETE: &str = "complete";
+
+impl Preload {
+    /// Connects, for loading a data set whose log has this change of everything.
+    pub async fn connect(url: &str, data_set: &str, everything: Option<Change>) -> Result<Self, CacheError> {
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(PATIENCE))
+            .set_response_timeout(Some(PATIENCE));
+        let connection = client(url)?.get_multiplexed_async_connection_with_config(&config).await?;
+        let state =
+            everything.map_or_else(String::new, |change| format!("{} {}", change.transaction, change.token));
+        Ok(Self { connection, data_set: data_set.to_owned(), state })
+    }
+
+    /// Whether nothing is left to do.
+    pub async fn is_complete(&mut self) -> Result<bool, CacheError> {
+        Ok(self.marker().await? == Some(self.marker_of(COMPLETE)))
+    }
+
+    /// Begins, or takes up what an earlier preload began. `census` says how many students each thousand has.
+    pub async fn begin(&mut self, census: &[(u32, u32)]) -> Result<Preloaded, CacheError> {
+        let marker = self.marker().await?;
+        if marker == Some(self.marker_of(COMPLETE)) {
+            return Ok(Preloaded::Complete);
+        }
+        if marker != Some(self.marker_of(LOADING)) {
+            self.mark(LOADING).await?;
+            return Ok(Preloaded::Missing(census.iter().map(|(block, _)| *block).collect()));
+        }
+        let mut lengths = redis::pipe();
+        for (block, _) in census {
+            lengths.hlen(entry::key(&self.data_set, *block));
+        }
+        let lengths: Vec<u32> = lengths.query_async(&mut self.connection).await?;
+        let missing = census.iter().zip(lengths).filter(|((_, students), there)| there < students);
+        Ok(Preloaded::Missing(missing.map(|((block, _), _)| *block).collect()))
+    }
+
+    /// Puts the entries of one thousand, in one command.
+    pub async fn put(&mut self, block: u32, entries: &[(StudentId, Entry)]) -> Result<(), CacheError> {
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let mut command = redis::cmd("HSET");
+        command.arg(entry::key(&self.data_set, block));
+        for (id, entry) in entries {
+            command.arg(id.get()).arg(entry::encode(entry));
+        }
+        Ok(command.query_async(&mut self.connection).await?)
+    }
+
+    /// Says that everything is loaded.
+    pub async fn finish(&mut self) -> Result<(), CacheError> {
+        self.mark(COMPLETE).await
+    }
+
+    async fn marker(&mut self) -> Result<Option<String>, CacheError> {
+        let key = entry::preload_key(&self.data_set);
+        Ok(redis::cmd("GET").arg(key).query_async(&mut self.connection).await?)
+    }
+
+    async fn mark(&mut self, progress: &str) -> Result<(), CacheError> {
+        let (key, marker) = (entry::preload_key(&self.data_set), self.marker_of(progress));
+        Ok(redis::cmd("SET").arg(key).arg(marker).query_async(&mut self.connection).await?)
+    }
+
+    fn marker_of(&self, progress: &str) -> String {
+        format!("{progress} {}", self.state)
+    }
+}

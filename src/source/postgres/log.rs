@@ -1,0 +1,90 @@
+use std::sync::LazyLock;
+
+use sqlx::PgPool;
+
+use super::{
+    super::{ChangesSince, SourceError},
+    schema,
+};
+use crate::{
+    changes::{Change, Changed, Snapshot},
+    student::StudentId,
+};
+
+/// What one poll reads, all of it at one instant: whether the answer can be believed, the rows that a snapshot
+/// did not see, and the snapshot to ask with next.
+///
+/// A change that a snapshot did not see was made by a transaction that was in progress then, or came later: two
+/// look-ups in the index, however many changes there were before and however old a transaction holds back `xmin`.
+static POLL: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT (SELECT id FROM data_set), (SELECT complete FROM data_set), pg_is_in_recovery(), \
+                pg_postmaster_start_time()::text, ({}), pg_current_snapshot()::text, \
+                array_agg(student_id), array_agg(changed::text::bigint), array_agg(token) \
+         FROM (SELECT * FROM changes WHERE changed >= $1::text::xid8 \
+               UNION ALL SELECT * FROM changes WHERE changed = ANY ($2::text::xid8[])) AS news",
+        schema::MISSING_TRIGGERS
+    )
+});
+
+type Poll = (
+    Option<String>,
+    Option<bool>,
+    bool,
+    String,
+    Option<Vec<String>>,
+    String,
+    Option<Vec<i32>>,
+    Option<Vec<i64>>,
+    Option<Vec<i64>>,
+);
+
+pub(super) async fn changes_since(
+    pool: &PgPool,
+    since: &Snapshot,
+    place: &str,
+) -> Result<ChangesSince, SourceError> {
+    let in_progress: Vec<_> = since.in_progress().iter().map(u64::to_string).collect();
+    let (data_set, complete, standby, started, missing_triggers, snapshot, students, transactions, tokens): Poll =
+        sqlx::query_as(POLL.as_str())
+            .bind(since.xmax().to_string())
+            .bind(format!("{{{}}}", in_progress.join(",")))
+            .fetch_one(pool)
+            .await?;
+    if standby {
+        return Err(schema::standby(place));
+    }
+    let (Some(data_set), Some(complete)) = (data_set, complete) else {
+        return Err(SourceError::Unusable(format!("{place} has lost the row that names its data set")));
+    };
+    if let Some(missing) = missing_triggers.filter(|_| complete) {
+        return Err(schema::without_triggers(place, &missing));
+    }
+    let students = students.unwrap_or_default();
+    let changes = transactions.unwrap_or_default().into_iter().zip(tokens.unwrap_or_default());
+    let rows = students.into_iter().zip(changes).map(|(student, change)| row(student, change));
+    Ok(ChangesSince {
+        data_set,
+        // Every restart is another incarnation: that of a restored backup as well.
+        incarnation: started,
+        rows: rows.collect::<Result<_, _>>()?,
+        snapshot: parse(&snapshot)?,
+    })
+}
+
+/// Reads a row of the log: student 0 is everybody, and both numbers are unsigned.
+pub(super) fn row(student: i32, (transaction, token): (i64, i64)) -> Result<(Changed, Change), SourceError> {
+    let changed = match u32::try_from(student) {
+        Ok(0) => Changed::Everything,
+        number => {
+            Changed::Student(number.ok().and_then(|number| StudentId::new(number).ok()).ok_or_else(|| {
+                SourceError::Unusable(format!("the change log names a student {student}, who cannot be"))
+            })?)
+        }
+    };
+    Ok((changed, Change { transaction: transaction.unsigned_abs(), token: token.cast_unsigned() }))
+}
+
+pub(super) fn parse(snapshot: &str) -> Result<Snapshot, SourceError> {
+    snapshot.parse().map_err(|error| SourceError::Unusable(format!("the database's snapshot: {error}")))
+}

@@ -1,0 +1,13 @@
+//! Real servers for tests, each in a folder and on a port of its own.
+//!
+//! A server ends with the process that started it, however that ends: it is a child of a shell that waits for the
+//! end of its standard input, and the other end of that pipe is here.
+
+#![allow(dead_code, unused_imports, reason = "each test program uses its own part of this")]
+
+mod postgres;
+mod process;
+mod redis;
+
+pub(crate) use postgres::Postgres;
+pub(crate) use redis::Redis;
