@@ -5,7 +5,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -34,6 +37,8 @@ struct Inner {
     /// Connections live on the runtime that made them, so look-ups do as well, whoever asks.
     runtime: Handle,
     in_flight: Mutex<HashMap<(StudentId, Standing), LookUp>>,
+    /// Whether the database failed when it was last asked: a failure is logged when it begins, not for every look-up.
+    failing: AtomicBool,
 }
 
 type Found = Result<Answer, Refusal>;
@@ -75,7 +80,13 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 impl Live {
     pub(crate) fn new(source: Arc<dyn Source>, cache: Arc<dyn Cache>, runtime: Handle) -> Self {
-        Self(Arc::new(Inner { source, cache, runtime, in_flight: Mutex::default() }))
+        Self(Arc::new(Inner {
+            source,
+            cache,
+            runtime,
+            in_flight: Mutex::default(),
+            failing: AtomicBool::new(false),
+        }))
     }
 
     /// Looks the student up, given what the asker knows of changes: nothing older is answered.
@@ -103,10 +114,7 @@ impl Live {
             // The guard makes room for the next look-up even if this one panics.
             let _landing = Landing { inner: inner.clone(), key: (id, standing) };
             let found = tokio::time::timeout(PATIENCE, inner.find(id, standing, &known)).await;
-            found.unwrap_or_else(|_| {
-                tracing::warn!("a live look-up took too long");
-                Err(Refusal::Unavailable)
-            })
+            found.unwrap_or_else(|_| Err(inner.failed("no answer in time")))
         });
         look_up.map(|found| found.unwrap_or(Err(Refusal::Unavailable))).boxed().shared()
     }
@@ -119,16 +127,16 @@ impl Inner {
         }
         let (student, read) = self.source.student(id).await.map_err(|error| {
             // An invalid row names its student; that part is for the publisher's eyes, not for a log.
-            let kind = match error {
-                SourceError::InvalidRow { .. } => "the row is invalid".to_owned(),
-                other => other.to_string(),
-            };
-            tracing::warn!(error = kind, "a live look-up failed");
-            Refusal::Unavailable
+            match error {
+                SourceError::InvalidRow { .. } => self.failed("a row is invalid"),
+                other => self.failed(&other.to_string()),
+            }
         })?;
         if !known.admits(id, read) {
-            tracing::warn!("the database answered with less than it had logged before; it was restored");
-            return Err(Refusal::Unavailable);
+            return Err(self.failed("the database has less than it had logged before; it was restored"));
+        }
+        if self.failing.swap(false, Ordering::Relaxed) {
+            tracing::info!("live look-ups are answered again");
         }
         let document = student.map(|student| {
             let mut document = Vec::new();
@@ -140,6 +148,13 @@ impl Inner {
             tracing::debug!(%error, "an answer was not cached");
         }
         Ok(Answer { document, origin: Origin::Database })
+    }
+
+    fn failed(&self, error: &str) -> Refusal {
+        if !self.failing.swap(true, Ordering::Relaxed) {
+            tracing::warn!(error, "live look-ups fail");
+        }
+        Refusal::Unavailable
     }
 
     /// The cached document, if it was read under just this standing.

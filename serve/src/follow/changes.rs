@@ -1,24 +1,18 @@
-use std::{
-    fs, io,
-    path::PathBuf,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use results_day::{
-    changes::{Change, ChangeLog, Changed, Journal, JournalError, Snapshot},
+    changes::{Change, ChangeLog, Changed, Snapshot},
     source::{ChangesSince, Source, SourceError},
 };
 
+use super::written::Written;
 use crate::serving::{Knowledge, Known, Shared};
 
 /// Learns of every change within a few hundredths of a second of its commit, and writes it down.
 pub(crate) struct ChangeFollower {
     source: Arc<dyn Source>,
     shared: &'static Shared,
-    journal_path: PathBuf,
-    journal: Option<Journal>,
-    tried_to_write: Instant,
+    written: Written,
 }
 
 /// How often the database is asked, at most: a correction is seen that soon.
@@ -48,19 +42,15 @@ struct Heard {
 }
 
 impl ChangeFollower {
-    pub(crate) fn new(source: Arc<dyn Source>, shared: &'static Shared, journal_path: PathBuf) -> Self {
-        Self { source, shared, journal_path, journal: None, tried_to_write: Instant::now() }
+    pub(crate) fn new(source: Arc<dyn Source>, shared: &'static Shared, journal: PathBuf) -> Self {
+        Self { source, shared, written: Written::at(journal) }
     }
 
     /// Takes up what an earlier server knew.
     pub(crate) fn load_written(&self) {
-        match Journal::read(&self.journal_path) {
-            Ok(Some((data_set, log))) => {
-                let known = Known { data_set, log, seen: Snapshot::NOTHING, missing_token: None };
-                self.shared.update(|serving| serving.knowledge = Knowledge::Known(known));
-            }
-            Ok(None) => {}
-            Err(error) => tracing::warn!(%error, "what was known of changes is lost"),
+        if let Some((data_set, log)) = self.written.read() {
+            let known = Known { data_set, log, seen: Snapshot::NOTHING, missing_token: None };
+            self.shared.update(|serving| serving.knowledge = Knowledge::Known(known));
         }
     }
 
@@ -94,9 +84,9 @@ impl ChangeFollower {
         let missing_token = self.missing_token().await?;
         let log: ChangeLog = rows.into_iter().collect();
         if self.would_mislead(&data_set, missing_token.as_ref()) {
-            self.forget_written();
+            self.written.forget();
         } else {
-            self.write_anew(&data_set, &log);
+            self.written.replace(&data_set, &log);
         }
         let known = Known { data_set, log, seen: snapshot.clone(), missing_token };
         self.shared.update(|serving| serving.knowledge = Knowledge::Known(known));
@@ -118,7 +108,6 @@ impl ChangeFollower {
                 return SourceError::Unusable("the database is not the one it was a moment ago".to_owned());
             }
             if !found.rows.is_empty() {
-                self.write_down(&found.rows);
                 self.learn(found.rows, found.snapshot.clone());
             }
             self.shared.heard();
@@ -129,7 +118,7 @@ impl ChangeFollower {
                 match self.missing_token().await {
                     Ok(missing) => {
                         if self.would_mislead(&found.data_set, missing.as_ref()) {
-                            self.forget_written();
+                            self.written.forget();
                         }
                         self.change_known(|known| known.missing_token = missing);
                     }
@@ -145,7 +134,11 @@ impl ChangeFollower {
         }
     }
 
-    fn learn(&self, rows: Vec<(Changed, Change)>, snapshot: Snapshot) {
+    /// Writes the rows down before anybody acts on them, so that the death of this process loses nothing.
+    fn learn(&mut self, rows: Vec<(Changed, Change)>, snapshot: Snapshot) {
+        if let Knowledge::Known(known) = &self.shared.serving().knowledge {
+            self.written.append(&known.data_set, &known.log, &rows);
+        }
         self.change_known(|known| {
             known.log.extend(rows);
             known.seen = snapshot;
@@ -187,43 +180,13 @@ impl ChangeFollower {
         within_patience(self.source.changes_since(seen)).await
     }
 
-    /// Written before anybody acts on it, so that the death of this process loses nothing.
-    fn write_down(&mut self, rows: &[(Changed, Change)]) {
-        let Some(journal) = &mut self.journal else { return };
-        if journal.is_long() {
-            if let Knowledge::Known(known) = &self.shared.serving().knowledge {
-                let mut log = known.log.clone();
-                log.extend(rows.iter().copied());
-                self.write_anew(&known.data_set, &log);
-            }
-            return;
-        }
-        match journal.append(rows).and_then(|()| journal.sync()) {
-            // The disk takes its time; nobody waits for it.
-            Ok(sync) => drop(tokio::task::spawn_blocking(|| report(sync()))),
-            Err(error) => {
-                self.forget_written();
-                report::<()>(Err(error));
-            }
-        }
-    }
-
-    fn write_anew(&mut self, data_set: &str, log: &ChangeLog) {
-        self.tried_to_write = Instant::now();
-        self.journal = report(Journal::create(&self.journal_path, data_set, log));
-        if self.journal.is_none() {
-            self.forget_written();
-        }
-    }
-
     /// Writes what is known where nothing is written, because the disk was full, say.
     fn catch_up_writing(&mut self) {
-        if self.journal.is_none()
-            && self.tried_to_write.elapsed() > LONGEST_PAUSE
+        if self.written.is_due()
             && let Knowledge::Known(known) = &self.shared.serving().knowledge
             && !self.would_mislead(&known.data_set, known.missing_token.as_ref())
         {
-            self.write_anew(&known.data_set, &known.log);
+            self.written.replace(&known.data_set, &known.log);
         }
     }
 
@@ -234,26 +197,9 @@ impl ChangeFollower {
         let release = serving.release.as_ref().map(|release| &release.manifest.source);
         missing_token.is_some() && release.is_some_and(|source| source.data_set == data_set)
     }
-
-    /// Removes the journal. To find nothing is safe for a server that starts, to find too little is not.
-    fn forget_written(&mut self) {
-        self.journal = None;
-        match fs::remove_file(&self.journal_path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                tracing::error!(%error, "an outdated journal of changes could not be removed");
-            }
-            _ => {}
-        }
-    }
 }
 
 async fn within_patience<T>(answer: impl Future<Output = Result<T, SourceError>>) -> Result<T, SourceError> {
     let late = |_| SourceError::Unavailable(format!("no answer within {} s", PATIENCE.as_secs()));
     tokio::time::timeout(PATIENCE, answer).await.map_err(late)?
-}
-
-fn report<T>(written: Result<T, JournalError>) -> Option<T> {
-    written
-        .inspect_err(|error| tracing::error!(%error, "changes are known and served, and not written down"))
-        .ok()
 }

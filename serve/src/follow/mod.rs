@@ -3,6 +3,7 @@
 
 mod changes;
 mod releases;
+mod written;
 
 pub(crate) use changes::ChangeFollower;
 pub(crate) use releases::ReleaseFollower;

@@ -7,6 +7,7 @@ mod cache_policy;
 mod coding;
 mod etag;
 mod problem;
+mod release_status;
 mod routes;
 mod serve_release;
 mod target;

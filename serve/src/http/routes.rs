@@ -1,4 +1,4 @@
-//! What the release does not hold: changed students, the live API, `/release.json`, and every refusal.
+//! What the release does not hold: changed students, the live API, and every refusal.
 
 use std::{any::Any, sync::Arc};
 
@@ -7,7 +7,7 @@ use axum::{
     body::Body,
     extract::{Request, State},
     middleware::Next,
-    response::{IntoResponse, Response},
+    response::Response,
     routing::get,
 };
 use bytes::Bytes;
@@ -19,7 +19,6 @@ use results_day::{
     shard::{Compressor, Frame},
     student::StudentId,
 };
-use serde::Serialize;
 use tower_http::{
     catch_panic::CatchPanicLayer,
     cors::{Any as AnyOrigin, CorsLayer},
@@ -29,11 +28,12 @@ use super::{
     answer,
     cache_policy::CachePolicy,
     problem::{METHODS, Problem},
+    release_status::release_status,
     target::Target,
 };
 use crate::{
     live::{Answer, Live, Origin, Refusal},
-    serving::{Knowledge, Known, NotReady, Serving, Shared, Verdict},
+    serving::{Knowledge, NotReady, Serving, Shared, Verdict},
 };
 
 /// What the routes need. Without a database there is no live path.
@@ -63,10 +63,16 @@ pub(crate) fn routes(shared: &'static Shared, live: Option<Live>) -> Router {
         .layer(CatchPanicLayer::custom(panicked))
 }
 
-/// Why the live path is asked, in terms of `Cache-Status` (RFC 9211, 2.2).
-const ASKED_LIVE: &str = "results-day;fwd=bypass";
-const CHANGED: &str = "results-day;fwd=stale";
-const DAMAGED: &str = "results-day;fwd=miss";
+/// Why the live path is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reason {
+    /// Whoever asked wanted it so.
+    Asked,
+    /// The student has changed since the release.
+    Changed,
+    /// The release holds the student, and this server's copy of it is broken.
+    Damaged,
+}
 
 /// A student whom the release does not answer for: changed, unknown, or asked for by the live API.
 async fn student(
@@ -81,28 +87,27 @@ async fn student(
         Some(Err(error)) => return problem(Problem::InvalidId(error)),
         None => return problem(Problem::UnknownPath),
     };
-    let (id, cache_status) = match target {
-        Target::Live(id) => (id, ASKED_LIVE),
+    let (id, reason) = match target {
+        Target::Live(id) => (id, Reason::Asked),
         Target::Published(id) => match serving.verdict(id) {
             Verdict::Absent => return problem(Problem::UnknownStudent),
             Verdict::NotReady(reason) => return problem(reason.into()),
-            Verdict::Changed => (id, CHANGED),
+            Verdict::Changed => (id, Reason::Changed),
             Verdict::Published(found) => match answer::published(&method, &headers, found) {
                 Ok(response) => return response.map(Body::new),
-                Err(_) => (id, DAMAGED),
+                Err(_) => (id, Reason::Damaged),
             },
-            Verdict::Damaged => (id, DAMAGED),
+            Verdict::Damaged => (id, Reason::Damaged),
         },
     };
-    if cache_status == DAMAGED {
+    if reason == Reason::Damaged {
         tracing::error!("a cached shard is damaged");
         if routes.live.is_none() {
             return problem(Problem::Damaged);
         }
     }
     let answer = routes.look_up(id, &serving).await.and_then(|(frame, origin)| {
-        let cache_status = HeaderValue::from_str(&format!("{cache_status};detail={}", origin.name()))
-            .map_err(|_| Problem::Internal)?;
+        let cache_status = reason.cache_status(origin);
         answer::document(&method, &headers, frame.hash, CachePolicy::Live, cache_status, || Ok(frame))
     });
     match answer {
@@ -124,62 +129,8 @@ impl Routes {
     }
 }
 
-/// `GET /release.json`: what is served, and how old the knowledge of changes is.
-#[derive(Serialize)]
-struct ReleaseStatus {
-    /// The current release's number; null before the first.
-    release: Option<u64>,
-    /// How many students it holds.
-    students: u64,
-    /// When it was made.
-    published: Option<String>,
-    /// What is known of changes; null for a server without a database.
-    changes: Option<ChangesStatus>,
-}
-
-#[derive(Serialize)]
-struct ChangesStatus {
-    /// How many students have changed since the release: their results are answered live.
-    since_release: usize,
-    /// Whether everybody has: the release is of another data set, or of a state that the database lost.
-    everybody: bool,
-    /// Seconds since the database last answered; null where it has not since this server started.
-    age_seconds: Option<f64>,
-}
-
 async fn release(State(routes): State<Routes>, Extension(serving): Extension<Arc<Serving>>) -> Response {
-    let manifest = serving.release.as_ref().map(|release| &release.manifest);
-    let status = ReleaseStatus {
-        release: manifest.map(|manifest| manifest.number.get()),
-        students: manifest.map_or(0, |manifest| manifest.students),
-        published: manifest.map(|manifest| manifest.created.to_string()),
-        changes: match &serving.knowledge {
-            Knowledge::Static => None,
-            Knowledge::Nothing => {
-                Some(ChangesStatus { since_release: 0, everybody: false, age_seconds: None })
-            }
-            Knowledge::Known(known) => Some(ChangesStatus {
-                age_seconds: routes.shared.age().map(|age| age.as_secs_f64()),
-                ..ChangesStatus::of(known, &serving)
-            }),
-        },
-    };
-    ([(http::header::CACHE_CONTROL, CachePolicy::Live.header())], axum::Json(status)).into_response()
-}
-
-impl ChangesStatus {
-    fn of(known: &Known, serving: &Serving) -> Self {
-        let Some(release) = &serving.release else {
-            return Self { since_release: 0, everybody: false, age_seconds: None };
-        };
-        let snapshot = &release.manifest.source.snapshot;
-        let all = known.log.everything().is_some_and(|change| !snapshot.sees(change.transaction));
-        Self {
-            since_release: known.log.since(snapshot),
-            everybody: all || !known.tells_about(release),
-            age_seconds: None,
-        }
-    }
+    release_status(routes.shared, &serving)
 }
 
 impl From<NotReady> for Problem {
@@ -200,13 +151,17 @@ impl From<Refusal> for Problem {
     }
 }
 
-impl Origin {
-    /// The `detail` of `Cache-Status`.
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Cache => "cache",
-            Self::Database => "database",
-        }
+impl Reason {
+    /// What `Cache-Status` (RFC 9211, 2.2) says of an answer that came from there.
+    const fn cache_status(self, origin: Origin) -> HeaderValue {
+        HeaderValue::from_static(match (self, origin) {
+            (Self::Asked, Origin::Cache) => "results-day;fwd=bypass;detail=cache",
+            (Self::Asked, Origin::Database) => "results-day;fwd=bypass;detail=database",
+            (Self::Changed, Origin::Cache) => "results-day;fwd=stale;detail=cache",
+            (Self::Changed, Origin::Database) => "results-day;fwd=stale;detail=database",
+            (Self::Damaged, Origin::Cache) => "results-day;fwd=miss;detail=cache",
+            (Self::Damaged, Origin::Database) => "results-day;fwd=miss;detail=database",
+        })
     }
 }
 

@@ -5,9 +5,17 @@
 
 #![allow(dead_code, unused_imports, reason = "each test program uses its own part of this")]
 
+mod minio;
+mod moto;
 mod postgres;
 mod process;
 mod redis;
+pub(crate) mod s3;
+mod seaweedfs;
 
+pub(crate) use minio::Minio;
+pub(crate) use moto::Moto;
 pub(crate) use postgres::Postgres;
+pub(crate) use process::free_port;
 pub(crate) use redis::Redis;
+pub(crate) use seaweedfs::SeaweedFs;
