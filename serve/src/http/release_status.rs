@@ -1,0 +1,64 @@
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use super::cache_policy::CachePolicy;
+use crate::serving::{Knowledge, Known, Serving, Shared};
+
+/// `GET /release.json`: what is served, and how old the knowledge of changes is.
+#[derive(Serialize)]
+struct ReleaseStatus {
+    /// The current release's number; null before the first.
+    release: Option<u64>,
+    /// How many students it holds.
+    students: u64,
+    /// When it was made.
+    published: Option<String>,
+    /// What is known of changes; null for a server without a database.
+    changes: Option<ChangesStatus>,
+}
+
+#[derive(Serialize)]
+struct ChangesStatus {
+    /// How many students have changed since the release: their results are answered live.
+    since_release: usize,
+    /// Whether everybody has: the release is of another data set, or of a state that the database lost.
+    everybody: bool,
+    /// Seconds since the database last answered; null where it has not since this server started.
+    age_seconds: Option<f64>,
+}
+
+/// Answers with what this request sees.
+pub(super) fn release_status(shared: &Shared, serving: &Serving) -> Response {
+    let manifest = serving.release.as_ref().map(|release| &release.manifest);
+    let status = ReleaseStatus {
+        release: manifest.map(|manifest| manifest.number.get()),
+        students: manifest.map_or(0, |manifest| manifest.students),
+        published: manifest.map(|manifest| manifest.created.to_string()),
+        changes: match &serving.knowledge {
+            Knowledge::Static => None,
+            Knowledge::Nothing => {
+                Some(ChangesStatus { since_release: 0, everybody: false, age_seconds: None })
+            }
+            Knowledge::Known(known) => Some(ChangesStatus {
+                age_seconds: shared.age().map(|age| age.as_secs_f64()),
+                ..ChangesStatus::of(known, serving)
+            }),
+        },
+    };
+    ([(http::header::CACHE_CONTROL, CachePolicy::Live.header())], axum::Json(status)).into_response()
+}
+
+impl ChangesStatus {
+    fn of(known: &Known, serving: &Serving) -> Self {
+        let Some(release) = &serving.release else {
+            return Self { since_release: 0, everybody: false, age_seconds: None };
+        };
+        let snapshot = &release.manifest.source.snapshot;
+        let all = known.log.everything().is_some_and(|change| !snapshot.sees(change.transaction));
+        Self {
+            since_release: known.log.since(snapshot),
+            everybody: all || !known.tells_about(release),
+            age_seconds: None,
+        }
+    }
+}
