@@ -1,24 +1,42 @@
-# The two commands that matter are `make demo` and `make test`; each does all of its own set-up.
+# The commands that matter are `make demo`, `make stack` and `make test`; each does all of its own set-up.
 
-.PHONY: help demo test build format lint unit documentation clean-tree bench
+.PHONY: help demo stack stack-down k6 soak test tools format lint unit documentation clean-tree bench
 
 help:
-	@echo "make demo   seed a nation, publish it, serve it on 127.0.0.1:8081"
-	@echo "make test   everything that CI runs"
-	@echo "make bench  the server's CPU per request beside a bare hyper server's (needs wrk and curl)"
+	@echo "make demo        seed a nation, publish it, serve it on 127.0.0.1:8081; needs nothing installed"
+	@echo "make stack       the same with PostgreSQL, Redis, MinIO and three replicas behind NGINX, on 127.0.0.1:8081"
+	@echo "make k6          load the running stack"
+	@echo "make soak        load it for an hour, with corrections and kills"
+	@echo "make stack-down  stop the stack; its data stays in ./var/stack"
+	@echo "make test        everything that CI runs"
+	@echo "make tools       install what the stack, the tests and the load need"
+	@echo "make bench       the server's CPU per request beside a bare hyper server's"
 
 demo:
 	cargo build --release --locked -p results-day -p publish -p serve
 	@infra/demo
 
+# What can be set, and where everything is then: infra/README.md.
+stack: tools
+	cargo build --release --locked -p results-day -p publish -p serve
+	@infra/stack up
+
+stack-down:
+	@infra/stack down
+
+k6:
+	@k6/run
+
+soak:
+	@infra/soak
+
 # Each step is a target of its own, in this order; the last asserts that none of them left anything behind.
 test:
 	$(MAKE) --no-print-directory tools format lint unit documentation clean-tree
 
-# The command-line tools that tests use as second opinions, where they are missing.
-.PHONY: tools
+# Servers for the stack and the tests, second opinions for the tests, load generators; where they are missing.
 tools:
-	@command -v zstd >/dev/null || { apt-get update -qq && apt-get install -y -qq zstd; }
+	@infra/tools
 
 format:
 	cargo fmt --all -- --check
