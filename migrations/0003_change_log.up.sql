@@ -86,3 +86,6 @@ BEGIN
   END LOOP;
 END
 $$;
+
+-- What came before was not logged: the load, or corrections while this migration was reverted.
+SELECT log_changes('{0}');

@@ -1,5 +1,5 @@
-//! Proves what the release store promises over every kind of store that is at hand: the same suite runs in
-//! memory and in a directory.
+//! Proves what the release store promises over every kind of store: the same suite runs in memory, in a directory,
+//! and over MinIO and SeaweedFS.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -7,6 +7,7 @@ mod support {
     pub(crate) mod ids;
     pub(crate) mod manifests;
     pub(crate) mod places;
+    pub(crate) mod servers;
 }
 
 use futures::TryStreamExt;
@@ -71,18 +72,22 @@ async fn of_two_rivals_one_wins_and_the_other_loses() {
     .await;
 }
 
-#[tokio::test]
-async fn of_many_rivals_at_once_exactly_one_wins() {
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_many_rivals_at_once_exactly_one_wins_in_every_round() {
     everywhere(async |place| {
-        let rivals = (1..=16).map(|number| Manifest { attempt: attempt(number), ..one_shard(1) });
-        let commits = rivals.map(|rival| {
-            let store = place.store.clone();
-            async move { (store.commit(&rival).await.unwrap(), rival) }
-        });
-        let ended = futures::future::join_all(commits).await;
-        let winners: Vec<_> = ended.iter().filter(|(commit, _)| *commit == Commit::Won).collect();
-        assert_eq!(winners.len(), 1);
-        assert_eq!(place.store.manifest(release(1)).await.unwrap().as_ref(), Some(&winners[0].1));
+        for round in 1..=10 {
+            let rivals = (1..=32)
+                .map(|number| Manifest { attempt: attempt(100 * round + number), ..one_shard(round) });
+            let commits = rivals.map(|rival| {
+                let store = place.store.clone();
+                tokio::spawn(async move { (store.commit(&rival).await.unwrap(), rival) })
+            });
+            let ended: Vec<_> = futures::future::try_join_all(commits.collect::<Vec<_>>()).await.unwrap();
+            let winners: Vec<_> = ended.iter().filter(|(commit, _)| *commit == Commit::Won).collect();
+            assert_eq!(winners.len(), 1, "round {round} over {}", place.kind);
+            let there = place.store.manifest(release(round)).await.unwrap();
+            assert_eq!(there.as_ref(), Some(&winners[0].1), "round {round} over {}", place.kind);
+        }
     })
     .await;
 }

@@ -7,6 +7,7 @@ mod support {
     pub(crate) mod manifests;
     pub(crate) mod places;
     pub(crate) mod releases;
+    pub(crate) mod servers;
     pub(crate) mod shards;
 }
 

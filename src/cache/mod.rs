@@ -15,7 +15,7 @@ use bytes::Bytes;
 use crate::{changes::Standing, student::StudentId};
 
 pub use memory::MemoryCache;
-pub use redis::{Preload, Preloaded, RedisCache};
+pub use redis::{Preload, Preloaded, RedisCache, Thousand};
 
 /// What was read of one student.
 #[derive(Debug, Clone, PartialEq, Eq)]

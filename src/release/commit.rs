@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use object_store::Error;
+use tokio::time::Instant;
 
 use super::{Manifest, ReleaseError, ReleaseStore};
 
@@ -20,6 +21,10 @@ const TRIES: u32 = 6;
 /// restarts, and short enough that a person is still there to read the error.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 
+/// How long an unclear put is asked about at most. A store may take half a minute for each error, because it is asked
+/// again below us: then two of them are enough.
+const PATIENCE: Duration = Duration::from_secs(45);
+
 impl ReleaseStore {
     /// Makes the release current, or finds that another has its number. Every shard that it names must have
     /// been verified in the store before.
@@ -35,24 +40,27 @@ impl ReleaseStore {
         Manifest::from_json(manifest.number, &json).map_err(invalid)?;
         let mut pause = FIRST_PAUSE;
         let mut tries = 1;
+        let started = Instant::now();
         loop {
             let failure = match self.create(&key, json.clone().into()).await {
                 Ok(()) => return Ok(Commit::Won),
                 Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => None,
                 Err(error) => Some(ReleaseError::store("committing", &key)(error)),
             };
-            match (self.manifest(manifest.number).await, failure) {
+            let there = self.manifest(manifest.number).await;
+            let last = tries == TRIES || started.elapsed() >= PATIENCE;
+            match (there, failure) {
                 (Ok(Some(there)), _) if there.attempt == manifest.attempt => return Ok(Commit::Won),
                 (Ok(Some(_)), _) => return Ok(Commit::Lost),
                 // Something is there, and asking again would not make it readable.
                 (Err(error @ (ReleaseError::Manifest { .. } | ReleaseError::Different { .. })), _) => {
                     return Err(error);
                 }
-                (Ok(None), Some(error)) | (Err(_), Some(error)) | (Err(error), None) if tries == TRIES => {
+                (Ok(None), Some(error)) | (Err(_), Some(error)) | (Err(error), None) if last => {
                     return Err(error);
                 }
                 // The store said that the manifest is there and now that it is not: ask again.
-                (Ok(None), None) if tries == TRIES => return Err(ReleaseError::Absent(manifest.number)),
+                (Ok(None), None) if last => return Err(ReleaseError::Absent(manifest.number)),
                 _ => {}
             }
             tokio::time::sleep(pause).await;

@@ -1,4 +1,4 @@
-use super::{ManifestError, ReleaseNumber};
+use super::{ManifestError, ReleaseNumber, reason::reason};
 use crate::{
     shard::ShardError,
     student::{DocumentError, StudentId},
@@ -8,7 +8,7 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 pub enum ReleaseError {
     /// The store did not answer, or not as asked. It may answer later.
-    #[error("{operation} {key} in the store: {error}")]
+    #[error("{operation} {key} in the store: {}", reason(error))]
     Store {
         /// What was asked of the store.
         operation: &'static str,

@@ -11,6 +11,7 @@ mod error;
 mod key;
 mod manifest;
 mod probe;
+mod reason;
 mod s3;
 mod store;
 mod verify;

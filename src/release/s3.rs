@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use http::{Method, Request, StatusCode};
+use http::{Method, Request, StatusCode, header::CONTENT_LENGTH};
 use object_store::{
     BackoffConfig, ClientOptions, RetryConfig,
     aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey},
@@ -12,7 +12,16 @@ use object_store::{
     signer::Signer,
 };
 
-use super::ReleaseError;
+use super::{
+    ReleaseError,
+    reason::{innermost, reason},
+};
+
+/// How long one answer may take, with its bytes: a shard has about 0.3 MB.
+const ANSWER: Duration = Duration::from_secs(30);
+
+/// How long a connection may take. Where a machine is down nobody says no.
+const CONNECT: Duration = Duration::from_secs(2);
 
 /// How long a store that does not answer is asked again.
 #[derive(Debug, Clone, Copy)]
@@ -38,25 +47,37 @@ pub(super) fn check_name(name: &str) -> Result<(), &'static str> {
 pub(super) fn open(name: &str, patience: Patience) -> Result<Arc<AmazonS3>, ReleaseError> {
     let (retries, asking, answer) = match patience {
         Patience::Reader => (2, Duration::from_secs(5), Duration::from_secs(5)),
-        Patience::Publisher => (20, Duration::from_secs(60), Duration::from_secs(30)),
+        // A store that restarts is back within seconds; and somebody waits for the answer.
+        Patience::Publisher => (20, Duration::from_secs(30), ANSWER),
     };
     let retry = RetryConfig {
         backoff: BackoffConfig { max_backoff: Duration::from_secs(5), ..BackoffConfig::default() },
         max_retries: retries,
         retry_timeout: asking,
     };
-    let client = ClientOptions::new().with_timeout(answer).with_connect_timeout(Duration::from_secs(2));
+    let client = ClientOptions::new().with_timeout(answer).with_connect_timeout(CONNECT);
     let mut builder =
         AmazonS3Builder::from_env().with_client_options(client).with_retry(retry).with_bucket_name(name);
     let endpoint = [AmazonS3ConfigKey::S3Endpoint, AmazonS3ConfigKey::Endpoint]
         .iter()
         .find_map(|key| builder.get_config_value(key));
-    if endpoint.is_some_and(|endpoint| endpoint.starts_with("http://")) {
+    if let Some(endpoint) = endpoint {
+        if !is_url(&endpoint) {
+            // What was given is not repeated: it may hold a password.
+            let problem = "AWS_ENDPOINT_URL is no URL; give one such as http://127.0.0.1:9000";
+            return Err(unusable(name, &problem));
+        }
         // Whoever gives such an endpoint means it.
-        builder = builder.with_allow_http(true);
+        builder = builder.with_allow_http(endpoint.starts_with("http://"));
     }
-    let store = builder.build().map_err(|error| unusable(name, &error))?;
+    let store = builder.build().map_err(|error| unusable(name, &reason(&error)))?;
     Ok(Arc::new(store))
+}
+
+/// object_store takes any text for an endpoint, and panics when it asks there.
+fn is_url(endpoint: &str) -> bool {
+    let uri = endpoint.parse::<http::Uri>();
+    uri.is_ok_and(|uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some())
 }
 
 /// Creates the bucket, unless it is there.
@@ -75,16 +96,42 @@ pub(super) async fn create_if_missing(store: &AmazonS3, name: &str) -> Result<()
 
 /// Asks for the bucket itself, for which object_store has no call.
 async fn ask_for_bucket(store: &AmazonS3, name: &str, method: Method) -> Result<StatusCode, ReleaseError> {
-    const VALID: Duration = Duration::from_secs(60);
-    let url = store.signed_url(method.clone(), &Path::default(), VALID).await;
-    let url = url.map_err(|error| unusable(name, &error))?;
+    let url = store.signed_url(method.clone(), &Path::default(), ANSWER).await;
+    let url = url.map_err(|error| unusable(name, &reason(&error)))?;
     let mut request = Request::new(HttpRequestBody::empty());
+    if method == Method::PUT {
+        // The signature in the URL names the region: the key, the day, the region, and so on.
+        let scope = url.query_pairs().find(|(name, _)| name == "X-Amz-Credential");
+        let region = scope.as_ref().and_then(|(_, scope)| scope.split('/').nth(2));
+        let body = region.map(location).unwrap_or_default();
+        // Of an empty body the client would not say that it is empty, and some stores want to know.
+        request.headers_mut().insert(CONTENT_LENGTH, body.len().into());
+        *request.body_mut() = body.into();
+    }
     *request.method_mut() = method;
     *request.uri_mut() = url.as_str().parse().map_err(|error| unusable(name, &error))?;
-    let options = ClientOptions::new().with_allow_http(true).with_timeout(VALID);
-    let client = ReqwestConnector::default().connect(&options).map_err(|error| unusable(name, &error))?;
-    let answer = client.execute(request).await;
-    Ok(answer.map_err(|error| unusable(name, &format!("the store does not answer: {error}")))?.status())
+    let options =
+        ClientOptions::new().with_allow_http(true).with_timeout(ANSWER).with_connect_timeout(CONNECT);
+    let client = ReqwestConnector::default().connect(&options);
+    let client = client.map_err(|error| unusable(name, &reason(&error)))?;
+    // The URL is signed, so it is not for everybody's eyes; the last error of the chain does not name it.
+    let silent = |error| {
+        let (place, cause) = (url.origin().ascii_serialization(), innermost(&error));
+        unusable(name, &format!("the store at {place} does not answer: {cause}"))
+    };
+    Ok(client.execute(request).await.map_err(silent)?.status())
+}
+
+/// The body of a request to create a bucket (S3's reference, CreateBucket): the region has to be said, but for
+/// `us-east-1`, which must not be.
+fn location(region: &str) -> String {
+    if region == "us-east-1" {
+        return String::new();
+    }
+    format!(
+        "<CreateBucketConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">\
+         <LocationConstraint>{region}</LocationConstraint></CreateBucketConfiguration>"
+    )
 }
 
 fn unusable(name: &str, problem: &dyn std::fmt::Display) -> ReleaseError {

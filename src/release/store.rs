@@ -1,8 +1,9 @@
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures::TryStreamExt;
 use object_store::{Error, ObjectStore, ObjectStoreExt, PutMode, PutOptions, path::Path};
+use tokio::time::Instant;
 
 use super::{Digest, Manifest, ReleaseError, ReleaseNumber, ShardEntry, ShardKey};
 use crate::shard::Shard;
@@ -19,6 +20,14 @@ pub struct ReleaseStore {
 
 /// A nation's manifest has about 120 KB; one of this size is hostile.
 const MAX_MANIFEST: u64 = 256 << 20;
+
+/// How often a shard is put before its failure is that of the publication. The first error comes when the store dies;
+/// by the next put it is away, and then it is asked below us until it is back.
+const PUTS: u32 = 3;
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// A store that let us wait so long for an error was asked for long enough.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 impl ReleaseStore {
     /// The releases in `objects`; `place` is what messages call it.
@@ -61,7 +70,22 @@ impl ReleaseStore {
 
     /// Uploads a shard and compares what the store has then with what was sent. When this returns, the blob
     /// is durable as far as the store promises it.
+    ///
+    /// A store that restarts cuts puts off. Nobody else writes to the key, so they are simply made again.
     pub async fn put_shard(&self, key: &ShardKey, blob: Bytes) -> Result<(), ReleaseError> {
+        let started = Instant::now();
+        let mut tries = 1;
+        loop {
+            match self.put_shard_once(key, blob.clone()).await {
+                Err(ReleaseError::Store { .. }) if tries < PUTS && started.elapsed() < PATIENCE => {}
+                put => return put,
+            }
+            tokio::time::sleep(PAUSE).await;
+            tries += 1;
+        }
+    }
+
+    async fn put_shard_once(&self, key: &ShardKey, blob: Bytes) -> Result<(), ReleaseError> {
         let path = key.path();
         let created = self.create(&path, blob.clone()).await;
         match created {

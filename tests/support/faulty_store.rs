@@ -1,3 +1,5 @@
+#![allow(dead_code, reason = "each test program uses its own part of this")]
+
 use std::{
     collections::VecDeque,
     fmt,
@@ -17,6 +19,8 @@ use object_store::{
 pub(crate) enum Fault {
     /// Nothing is written, and the answer is an error.
     Fails,
+    /// Nothing is written, and the answer is an error after half a minute.
+    FailsSlowly,
     /// It is written, and the answer is an error all the same.
     FailsAfterPersisting,
     /// The answer is an error, and it is written just before the next put.
@@ -87,6 +91,10 @@ impl ObjectStore for FaultyStore {
         let Some(fault) = fault else { return self.write(path, payload, options.mode).await };
         match fault {
             Fault::Fails => Err(timed_out()),
+            Fault::FailsSlowly => {
+                tokio::time::sleep(std::time::Duration::from_secs(30)).await;
+                Err(timed_out())
+            }
             Fault::FailsAfterPersisting => {
                 self.write(path, payload, options.mode).await?;
                 Err(timed_out())

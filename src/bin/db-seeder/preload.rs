@@ -4,16 +4,14 @@ use std::{
 };
 
 use anyhow::Context;
-use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
-use rayon::prelude::*;
 use results_day::{
-    cache::{Entry, Preload, Preloaded},
+    cache::{Preload, Preloaded, Thousand},
     changes::{ChangeLog, Snapshot},
     progress,
     shard::Width,
     source::Source,
-    student::{self, Student, StudentId},
+    student::{self, Student},
 };
 use tokio::sync::mpsc;
 
@@ -56,10 +54,11 @@ pub(crate) async fn preload(source: &dyn Source, url: &str) -> anyhow::Result<Ou
         .map(|(block, students)| {
             let (mut cache, log, progress) = (cache.clone(), log.clone(), progress.clone());
             async move {
-                let entries = render(students, log).await?;
-                cache.put(block, &entries).await?;
+                let thousand = render(cache.thousand(block), students, log).await?;
+                let documents = thousand.len();
+                cache.put(thousand).await?;
                 progress.inc(1);
-                anyhow::Ok(entries.len())
+                anyhow::Ok(documents)
             }
         })
         .buffer_unordered(IN_FLIGHT)
@@ -78,15 +77,12 @@ fn ids(block: u32) -> Option<RangeInclusive<u32>> {
     Width::DENSE.ids(block)
 }
 
-async fn render(students: Vec<Student>, log: ChangeLog) -> anyhow::Result<Vec<(StudentId, Entry)>> {
+async fn render(mut thousand: Thousand, students: Vec<Student>, log: ChangeLog) -> anyhow::Result<Thousand> {
     let render = move || {
-        let entries = students.par_iter().map(|student| {
-            let mut document = Vec::new();
-            student::render(student, &mut document);
-            let entry = Entry { standing: log.standing(student.id), document: Some(Bytes::from(document)) };
-            (student.id, entry)
-        });
-        entries.collect()
+        for student in students {
+            thousand.add(student.id, &log.standing(student.id), |value| student::render(&student, value));
+        }
+        thousand
     };
     tokio::task::spawn_blocking(render).await.context("the renderer died")
 }

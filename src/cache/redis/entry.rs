@@ -20,19 +20,27 @@ pub(super) fn block(id: StudentId) -> u32 {
 }
 
 pub(super) fn encode(entry: &Entry) -> Vec<u8> {
-    // A struct of numbers always serializes; and a value that did not would be one that decodes to nothing.
-    let mut value = serde_json::to_vec(&entry.standing).unwrap_or_default();
-    value.push(b'\n');
-    value.extend(entry.document.as_deref().unwrap_or_default());
+    let mut value = Vec::new();
+    write(&entry.standing, |value| value.extend(entry.document.as_deref().unwrap_or_default()), &mut value);
     value
+}
+
+/// Appends an entry whose document `render` appends.
+pub(super) fn write(standing: &Standing, render: impl FnOnce(&mut Vec<u8>), value: &mut Vec<u8>) {
+    // A struct of numbers always serializes; and a value that did not would be one that decodes to nothing.
+    let _infallible = serde_json::to_writer(&mut *value, standing);
+    value.push(b'\n');
+    render(value);
 }
 
 /// `None` for a value that is no entry.
 pub(super) fn decode(value: Vec<u8>) -> Option<Entry> {
     let line = value.iter().position(|byte| *byte == b'\n')?;
     let standing: Standing = serde_json::from_slice(&value[..line]).ok()?;
-    let document = Bytes::from(value).split_off(line + 1);
-    Some(Entry { standing, document: (!document.is_empty()).then_some(document) })
+    // JSON is patient: a document, say, reads as a standing in which nothing is said.
+    let document = Bytes::from(value);
+    let entry = Entry { standing, document: (document.len() > line + 1).then(|| document.slice(line + 1..)) };
+    (encode(&entry) == document).then_some(entry)
 }
 
 #[cfg(test)]

@@ -14,14 +14,14 @@ use std::{
 
 use async_trait::async_trait;
 use redis::{
-    AsyncCommands, Client, RedisError,
+    AsyncCommands, Client, ConnectionInfo, IntoConnectionInfo, RedisError,
     aio::{ConnectionManager, ConnectionManagerConfig},
 };
 
 use super::{Cache, CacheError, Entry};
 use crate::student::StudentId;
 
-pub use preload::{Preload, Preloaded};
+pub use preload::{Preload, Preloaded, Thousand};
 
 /// A Redis server. One connection is shared by everybody who asks: their commands are pipelined on it.
 pub struct RedisCache {
@@ -84,7 +84,12 @@ impl std::fmt::Debug for RedisCache {
 }
 
 fn client(url: &str) -> Result<Client, CacheError> {
-    Client::open(url).map_err(|error| {
+    let at_once = |server: ConnectionInfo| {
+        // A small command does not wait for the answer to the one before it.
+        let settings = server.tcp_settings().clone().set_nodelay(true);
+        Client::open(server.set_tcp_settings(settings))
+    };
+    url.into_connection_info().and_then(at_once).map_err(|error| {
         CacheError::Url(format!(" ({error})"), "redis://:PASSWORD@HOST:PORT/DATABASE, or rediss:// for TLS")
     })
 }

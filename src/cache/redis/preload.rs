@@ -2,11 +2,11 @@ use std::time::Duration;
 
 use redis::{AsyncConnectionConfig, aio::MultiplexedConnection};
 
-use super::{
-    super::{CacheError, Entry},
-    client, entry,
+use super::{super::CacheError, client, entry};
+use crate::{
+    changes::{Change, Standing},
+    student::StudentId,
 };
-use crate::{changes::Change, student::StudentId};
 
 /// Fills a Redis with the documents of a whole data set.
 ///
@@ -17,6 +17,14 @@ pub struct Preload {
     data_set: String,
     /// The last change of everything: what was loaded before it is stale as a whole.
     state: String,
+}
+
+/// The entries of one thousand on their way into the cache.
+pub struct Thousand {
+    command: redis::Cmd,
+    entries: usize,
+    /// The value at hand; kept, because a nation has one for everybody.
+    value: Vec<u8>,
 }
 
 /// How far an earlier preload of the same state came.
@@ -71,17 +79,19 @@ impl Preload {
         Ok(Preloaded::Missing(missing.map(|((block, _), _)| *block).collect()))
     }
 
-    /// Puts the entries of one thousand, in one command.
-    pub async fn put(&mut self, block: u32, entries: &[(StudentId, Entry)]) -> Result<(), CacheError> {
-        if entries.is_empty() {
-            return Ok(());
-        }
+    /// The entries of one thousand, to be filled and then [put](Self::put).
+    pub fn thousand(&self, block: u32) -> Thousand {
         let mut command = redis::cmd("HSET");
         command.arg(entry::key(&self.data_set, block));
-        for (id, entry) in entries {
-            command.arg(id.get()).arg(entry::encode(entry));
+        Thousand { command, entries: 0, value: Vec::new() }
+    }
+
+    /// Puts the entries of one thousand, in one command.
+    pub async fn put(&mut self, thousand: Thousand) -> Result<(), CacheError> {
+        if thousand.entries == 0 {
+            return Ok(());
         }
-        Ok(command.query_async(&mut self.connection).await?)
+        Ok(thousand.command.query_async(&mut self.connection).await?)
     }
 
     /// Says that everything is loaded.
@@ -101,5 +111,25 @@ impl Preload {
 
     fn marker_of(&self, progress: &str) -> String {
         format!("{progress} {}", self.state)
+    }
+}
+
+impl Thousand {
+    /// Adds a student's entry; `render` appends the document.
+    pub fn add(&mut self, id: StudentId, standing: &Standing, render: impl FnOnce(&mut Vec<u8>)) {
+        self.value.clear();
+        entry::write(standing, render, &mut self.value);
+        self.command.arg(id.get()).arg(&self.value);
+        self.entries += 1;
+    }
+
+    /// How many entries there are.
+    pub fn len(&self) -> usize {
+        self.entries
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.entries == 0
     }
 }

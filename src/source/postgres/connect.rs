@@ -1,11 +1,12 @@
 use std::{str::FromStr, time::Duration};
 
 use sqlx::{
-    ConnectOptions, Connection, PgConnection, PgPool,
+    ConnectOptions, Connection, PgConnection,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-use super::super::SourceError;
+use super::{super::SourceError, pool::Pool};
+use crate::random;
 
 /// How to reach a database.
 #[derive(Debug, Clone)]
@@ -25,8 +26,11 @@ pub(super) enum Purpose {
     Bulk,
 }
 
+/// The setting that holds a connection's name: whoever is answered under another name was connected anew.
+pub(super) const CONNECTION: &str = "results_day.connection";
+
 /// How long a caller waits for a connection.
-const PATIENCE: Duration = Duration::from_secs(2);
+pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 
 impl Server {
     pub(super) fn at_url(url: &str) -> Result<Self, SourceError> {
@@ -51,25 +55,46 @@ impl Server {
         &self.place
     }
 
-    /// Connections that are made when they are needed and kept.
-    pub(super) fn pool(&self, purpose: Purpose, connections: u32) -> PgPool {
-        PgPoolOptions::new()
+    /// Connections that are made when they are needed and kept. Each gets a random name, [`CONNECTION`].
+    pub(super) fn pool(&self, purpose: Purpose, connections: u32) -> Pool {
+        let options = PgPoolOptions::new()
             .max_connections(connections)
             .acquire_timeout(PATIENCE)
             .idle_timeout(None)
             .max_lifetime(None)
-            .connect_lazy_with(self.options_for(purpose))
+            .after_connect(|connection, _| {
+                Box::pin(async move {
+                    let name = sqlx::query("SELECT set_config($1, $2, false)");
+                    name.bind(CONNECTION).bind(random::hex_u64()).execute(connection).await.map(drop)
+                })
+            });
+        Pool::new(options.connect_lazy_with(self.options_for(purpose)), self.address())
     }
 
     /// One connection that belongs to the caller.
     pub(super) async fn connect(&self, purpose: Purpose) -> Result<PgConnection, SourceError> {
-        Ok(PgConnection::connect_with(&self.options_for(purpose)).await?)
+        let connecting = PgConnection::connect_with(&self.options_for(purpose)).await;
+        connecting.map_err(|error| match SourceError::from(error) {
+            SourceError::Unavailable(problem) => {
+                SourceError::Unavailable(format!("{}: {problem}", self.address()))
+            }
+            other => other,
+        })
+    }
+
+    fn address(&self) -> String {
+        format!("{}:{}", self.options.get_host(), self.options.get_port())
     }
 
     fn options_for(&self, purpose: Purpose) -> PgConnectOptions {
-        // A role may have another search path, which must not lead us to other tables. And compiling a statement takes
-        // longer than running any of ours.
-        let options = self.options.clone().options([("search_path", "public"), ("jit", "off")]);
+        // A role or a database may have other defaults: a search path that leads to other tables, say. And compiling a
+        // statement takes longer than running any of ours.
+        let options = self.options.clone().options([
+            ("search_path", "public"),
+            ("default_transaction_isolation", "read committed"),
+            ("lock_timeout", "0"),
+            ("jit", "off"),
+        ]);
         match purpose {
             // The planner does not know that almost all of the log lies before what is asked for, so it is told to use
             // the index. A generic plan is planned once: 0.05 ms a poll instead of 0.7.

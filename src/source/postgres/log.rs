@@ -1,9 +1,9 @@
 use std::sync::LazyLock;
 
-use sqlx::PgPool;
-
 use super::{
     super::{ChangesSince, SourceError},
+    connect::CONNECTION,
+    pool::Pool,
     schema,
 };
 use crate::{
@@ -19,7 +19,8 @@ use crate::{
 static POLL: LazyLock<String> = LazyLock::new(|| {
     format!(
         "SELECT (SELECT id FROM data_set), (SELECT complete FROM data_set), pg_is_in_recovery(), \
-                pg_postmaster_start_time()::text, ({}), pg_current_snapshot()::text, \
+                concat_ws('-', current_setting('{CONNECTION}'), to_regclass('changes')::oid), ({}), \
+                pg_current_snapshot()::text, \
                 array_agg(student_id), array_agg(changed::text::bigint), array_agg(token) \
          FROM (SELECT * FROM changes WHERE changed >= $1::text::xid8 \
                UNION ALL SELECT * FROM changes WHERE changed = ANY ($2::text::xid8[])) AS news",
@@ -40,24 +41,26 @@ type Poll = (
 );
 
 pub(super) async fn changes_since(
-    pool: &PgPool,
+    pool: &Pool,
     since: &Snapshot,
     place: &str,
 ) -> Result<ChangesSince, SourceError> {
     let in_progress: Vec<_> = since.in_progress().iter().map(u64::to_string).collect();
-    let (data_set, complete, standby, started, missing_triggers, snapshot, students, transactions, tokens): Poll =
+    let mut asked = pool.take().await?;
+    let (data_set, complete, standby, incarnation, missing, snapshot, students, transactions, tokens): Poll =
         sqlx::query_as(POLL.as_str())
             .bind(since.xmax().to_string())
             .bind(format!("{{{}}}", in_progress.join(",")))
-            .fetch_one(pool)
+            .fetch_one(asked.connection())
             .await?;
+    asked.give_back();
     if standby {
         return Err(schema::standby(place));
     }
     let (Some(data_set), Some(complete)) = (data_set, complete) else {
         return Err(SourceError::Unusable(format!("{place} has lost the row that names its data set")));
     };
-    if let Some(missing) = missing_triggers.filter(|_| complete) {
+    if let Some(missing) = missing.filter(|_| complete) {
         return Err(schema::without_triggers(place, &missing));
     }
     let students = students.unwrap_or_default();
@@ -65,8 +68,9 @@ pub(super) async fn changes_since(
     let rows = students.into_iter().zip(changes).map(|(student, change)| row(student, change));
     Ok(ChangesSince {
         data_set,
-        // Every restart is another incarnation: that of a restored backup as well.
-        incarnation: started,
+        // Before the database can be in an earlier state, or another in its place, all connections are lost. Only a
+        // dump that is restored in the place of the tables leaves them, and makes the tables anew.
+        incarnation,
         rows: rows.collect::<Result<_, _>>()?,
         snapshot: parse(&snapshot)?,
     })

@@ -7,6 +7,7 @@ mod connect;
 mod copy;
 mod error;
 mod log;
+mod pool;
 mod publish;
 mod schema;
 mod seed;
@@ -14,7 +15,7 @@ mod seed;
 use std::sync::LazyLock;
 
 use async_trait::async_trait;
-use sqlx::{PgPool, Row, postgres::PgRow};
+use sqlx::{Row, postgres::PgRow};
 
 use super::{
     ChangesSince, Origin, SnapshotReader, Source, SourceError,
@@ -25,19 +26,18 @@ use crate::{
     student::{MARKS, Student, StudentId},
 };
 use connect::{Purpose, Server};
+use pool::Pool;
 
 /// A PostgreSQL database of results.
 #[derive(Debug)]
 pub struct PostgresSource {
     server: Server,
-    /// For the change log alone: look-ups that wait for somebody's lock must not hold up the polls.
-    log: PgPool,
+    /// For the change log and the releases' tokens alone: look-ups that wait for somebody's lock must not hold up the
+    /// polls. One connection, so that both are answered by one database, and a new connection is noticed.
+    log: Pool,
     /// For looking up one student.
-    look_ups: PgPool,
+    look_ups: Pool,
 }
-
-/// One poll at a time, and somebody who asks about a release meanwhile.
-const LOG_CONNECTIONS: u32 = 2;
 
 /// A look-up is a matter of 0.1 ms: so many answer 50,000 a second, more than the database has processors for.
 const LOOK_UP_CONNECTIONS: u32 = 8;
@@ -48,7 +48,7 @@ impl PostgresSource {
     pub(super) fn at_url(url: &str) -> Result<Self, SourceError> {
         let server = Server::at_url(url)?;
         Ok(Self {
-            log: server.pool(Purpose::Log, LOG_CONNECTIONS),
+            log: server.pool(Purpose::Log, 1),
             look_ups: server.pool(Purpose::LookUp, LOOK_UP_CONNECTIONS),
             server,
         })
@@ -72,7 +72,10 @@ impl Source for PostgresSource {
              AND (SELECT system_identifier::text FROM pg_control_system()) = $3",
         );
         let Origin { data_set, token, system, .. } = origin;
-        Ok(held.bind(data_set).bind(token).bind(system).fetch_one(&self.log).await?)
+        let mut asked = self.log.take().await?;
+        let held = held.bind(data_set).bind(token).bind(system).fetch_one(asked.connection()).await?;
+        asked.give_back();
+        Ok(held)
     }
 
     async fn changes_since(&self, since: &Snapshot) -> Result<ChangesSince, SourceError> {
@@ -81,7 +84,9 @@ impl Source for PostgresSource {
 
     async fn student(&self, id: StudentId) -> Result<(Option<Student>, Standing), SourceError> {
         let number = i32::try_from(id.get()).map_err(|_| out_of_range())?;
-        let row = sqlx::query(LOOK_UP.as_str()).bind(number).fetch_one(&self.look_ups).await?;
+        let mut asked = self.look_ups.take().await?;
+        let row = sqlx::query(LOOK_UP.as_str()).bind(number).fetch_one(asked.connection()).await?;
+        asked.give_back();
         let change = |transaction: &str, token: &str| -> Result<Option<Change>, SourceError> {
             let transaction: Option<i64> = row.try_get(transaction)?;
             let token: Option<i64> = row.try_get(token)?;

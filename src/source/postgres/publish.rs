@@ -132,20 +132,23 @@ impl SnapshotReader for PostgresSnapshot {
         ranges: Vec<RangeInclusive<u32>>,
         batches: mpsc::Sender<Vec<Student>>,
     ) -> Result<(), SourceError> {
-        // The streams take the ranges in turn, and each is one batch ahead of those that are handed on.
+        // The streams take the runs in turn, and each is a few batches ahead of those that are handed on.
+        let runs = runs(&ranges);
         let streams = self.connections.len();
         let mut reading = JoinSet::new();
         let mut read = Vec::new();
         for (place, connection) in self.connections.into_iter().enumerate() {
-            let ranges: Vec<_> = ranges.iter().skip(place).step_by(streams).cloned().collect();
-            let (sender, receiver) = mpsc::channel(1);
-            reading.spawn(read_each(connection, ranges, sender));
+            let runs: Vec<_> = runs.iter().skip(place).step_by(streams).map(|run| run.to_vec()).collect();
+            let (sender, receiver) = mpsc::channel(RUN);
+            reading.spawn(read_each(connection, runs, sender));
             read.push(receiver);
         }
-        for place in 0..ranges.len() {
-            let Some(batch) = read[place % streams].recv().await else { break };
-            if batches.send(batch).await.is_err() {
-                break;
+        'all: for (place, run) in runs.iter().enumerate() {
+            for _ in *run {
+                let Some(batch) = read[place % streams].recv().await else { break 'all };
+                if batches.send(batch).await.is_err() {
+                    break 'all;
+                }
             }
         }
         drop(read);
@@ -154,6 +157,18 @@ impl SnapshotReader for PostgresSnapshot {
         }
         Ok(())
     }
+}
+
+/// Ranges that follow each other are read by one statement, up to so many: planning one takes as long as reading
+/// a thousand students. It is also how many batches a stream may be ahead, so that both are at work.
+const RUN: usize = 8;
+
+/// Parts the ranges into runs, in each of which every range begins where the one before it ends.
+fn runs(ranges: &[RangeInclusive<u32>]) -> Vec<&[RangeInclusive<u32>]> {
+    let follows = |a: &RangeInclusive<u32>, b: &RangeInclusive<u32>| {
+        a.start() <= a.end() && b.start() <= b.end() && a.end().checked_add(1) == Some(*b.start())
+    };
+    ranges.chunk_by(follows).flat_map(|run| run.chunks(RUN)).collect()
 }
 
 /// Begins a transaction on each connection and locks the tables in it. No snapshot is taken yet.
@@ -186,28 +201,30 @@ fn is_lock_timeout(error: &sqlx::Error) -> bool {
     error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "55P03")
 }
 
-/// Reads ranges one after the other until nobody takes them any more. The connection ends with it: one whose
+/// Reads runs one after the other until nobody takes them any more. The connection ends with it: one whose
 /// stream was not read to its end is good for nothing else.
 async fn read_each(
     mut connection: PgConnection,
-    ranges: Vec<RangeInclusive<u32>>,
+    runs: Vec<Vec<RangeInclusive<u32>>>,
     batches: mpsc::Sender<Vec<Student>>,
 ) -> Result<(), SourceError> {
-    for range in ranges {
-        let batch = read_range(&mut connection, &range).await?;
-        if batches.send(batch).await.is_err() {
+    for run in runs {
+        if !read_run(&mut connection, &run, &batches).await? {
             break;
         }
     }
     Ok(())
 }
 
-async fn read_range(
+/// Reads ranges that follow each other, and sends each as a batch. `false` where nobody takes them any more.
+async fn read_run(
     connection: &mut PgConnection,
-    range: &RangeInclusive<u32>,
-) -> Result<Vec<Student>, SourceError> {
-    // The planner does not conclude from the join that the range holds for the results as well.
-    let between = format!("BETWEEN {} AND {}", range.start(), range.end());
+    run: &[RangeInclusive<u32>],
+    batches: &mpsc::Sender<Vec<Student>>,
+) -> Result<bool, SourceError> {
+    let (Some(first), Some(last)) = (run.first(), run.last()) else { return Ok(true) };
+    // The planner does not conclude from the join that the ids are in range for the results as well.
+    let between = format!("BETWEEN {} AND {}", first.start(), last.end());
     let copy = format!(
         "COPY (SELECT {} FROM students AS s \
                LEFT JOIN (SELECT * FROM natural_science_results WHERE student_id {between}) AS n \
@@ -220,16 +237,29 @@ async fn read_range(
     let mut pieces = connection.copy_out_raw(&copy).await?;
     let mut decoder = Decoder::default();
     let mut students = Vec::new();
+    let mut ends = run.iter().map(RangeInclusive::end).peekable();
     while let Some(piece) = pieces.try_next().await? {
         decoder.push(&piece);
         while let Some(mut row) = decoder.next_row()? {
-            students.extend(student_of(&mut row)?);
+            let Some(student) = student_of(&mut row)? else { continue };
+            // Everybody of the ranges before this student's has come.
+            while ends.next_if(|end| **end < student.id.get()).is_some() {
+                if batches.send(std::mem::take(&mut students)).await.is_err() {
+                    return Ok(false);
+                }
+            }
+            students.push(student);
         }
     }
     if !decoder.is_complete() {
         return Err(SourceError::Unavailable("a COPY ended before its end".to_owned()));
     }
-    Ok(students)
+    for _ in ends {
+        if batches.send(std::mem::take(&mut students)).await.is_err() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 fn student_of(row: &mut Fields<'_>) -> Result<Option<Student>, SourceError> {

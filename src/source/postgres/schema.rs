@@ -17,7 +17,8 @@ const MIGRATIONS: [(i64, &str, &str); 3] = [
     (3, "change log", include_str!("../../../migrations/0003_change_log.up.sql")),
 ];
 
-/// The names of the triggers that are not there, or that do not fire in every session; NULL where none is missing.
+/// The names of the triggers that are not there, or that do not fire after every statement of every session; NULL
+/// where none is missing. A `tgtype` is the event of a statement's AFTER trigger (PostgreSQL's `pg_trigger.h`).
 pub(super) const MISSING_TRIGGERS: &str = "
 SELECT array_agg(name || '_' || event || '_logged')
 FROM (VALUES ('students', 'log_changed_students'), ('natural_science_results', 'log_changed_results'),
@@ -26,7 +27,8 @@ FROM (VALUES ('students', 'log_changed_students'), ('natural_science_results', '
 WHERE NOT EXISTS (
   SELECT FROM pg_trigger
   WHERE tgrelid = to_regclass(name) AND tgname = name || '_' || event || '_logged' AND tgenabled = 'A'
-    AND tgfoid = to_regproc(CASE event WHEN 'truncate' THEN 'log_truncation' ELSE log END)
+    AND tgfoid = to_regproc(CASE event WHEN 'truncate' THEN 'log_truncation' ELSE log END) AND tgqual IS NULL
+    AND tgtype = CASE event WHEN 'insert' THEN 4 WHEN 'delete' THEN 8 WHEN 'update' THEN 16 ELSE 32 END
 )";
 
 /// Applies the migrations up to this one, or all, that have not been applied. Several callers wait for each other.

@@ -5,6 +5,7 @@
 
 #![allow(dead_code, unused_imports, reason = "each test program uses its own part of this")]
 
+mod cutting_proxy;
 mod minio;
 mod moto;
 mod postgres;
@@ -13,6 +14,7 @@ mod redis;
 pub(crate) mod s3;
 mod seaweedfs;
 
+pub(crate) use cutting_proxy::CuttingProxy;
 pub(crate) use minio::Minio;
 pub(crate) use moto::Moto;
 pub(crate) use postgres::Postgres;

@@ -109,25 +109,40 @@ impl Postgres {
 
     /// A copy of the cluster as it is now, by PostgreSQL's own means.
     pub(crate) fn backup(&self) -> TempDir {
+        self.copy(&[])
+    }
+
+    /// A server of its own that follows this one and can only be read.
+    pub(crate) fn standby(&self) -> Self {
+        Self::start_in(self.copy(&["--write-recovery-conf"]))
+    }
+
+    /// Puts a backup in the place of the data. The server is stopped.
+    pub(crate) fn restore(&mut self, backup: &TempDir) {
+        assert!(self.server.is_none(), "the server is running");
+        std::fs::remove_dir_all(self.data()).unwrap();
+        std::fs::rename(backup.path().join("data"), self.data()).unwrap();
+    }
+
+    /// A copy of one database, by PostgreSQL's own means: a file `dump` in a folder.
+    pub(crate) fn dump(&self, url: &str) -> TempDir {
+        let folder = folder();
+        run(&program("pg_dump"), &["-Fc", "-f", text(&folder.path().join("dump")), url]);
+        folder
+    }
+
+    /// Restores a dump into a database.
+    pub(crate) fn restore_dump(url: &str, dump: &TempDir, options: &[&str]) {
+        let file = dump.path().join("dump");
+        run(&program("pg_restore"), &[&["--exit-on-error", "-d", url], options, &[text(&file)]].concat());
+    }
+
+    fn copy(&self, options: &[&str]) -> TempDir {
         let folder = folder();
         let target = folder.path().join("data");
         let port = self.port.to_string();
-        run(
-            &program("pg_basebackup"),
-            &[
-                "-h",
-                "127.0.0.1",
-                "-p",
-                &port,
-                "-U",
-                "postgres",
-                "-D",
-                text(&target),
-                "-c",
-                "fast",
-                "--no-sync",
-            ],
-        );
+        let from_here = ["-h", "127.0.0.1", "-p", &port, "-U", "postgres", "-c", "fast", "--no-sync"];
+        run(&program("pg_basebackup"), &[&from_here[..], &["-D", text(&target)], options].concat());
         folder
     }
 }

@@ -16,11 +16,16 @@ pub(crate) struct Server {
 }
 
 /// Becomes the server, and leaves somebody behind who waits for standard input: a line there ends the server, and
-/// the end of it is the death of this process, with which the server's folder goes too.
+/// the end of it is the death of this process, with which the server's folder goes too. Of a dead process nobody waits
+/// for a server that likes to take its time.
 const SHELL: &str = r#"folder=$1; shift
 exec 3<&0 </dev/null
 { read -r _ <&3 || orphaned=1
-  kill -INT $$; while kill -0 $$; do sleep 0.02; done
+  kill -INT $$; tries=0
+  while kill -0 $$; do
+    sleep 0.02; tries=$((tries + 1))
+    [ -z "${orphaned:-}" ] || [ $tries -lt 100 ] || kill -KILL $$
+  done
   [ -z "${orphaned:-}" ] || rm -rf "$folder"; } 2>/dev/null &
 exec 3<&-
 exec "$@""#;
@@ -63,6 +68,12 @@ impl Server {
             let _gone = stdin.write_all(b"stop\n");
             self.process.wait().unwrap();
         }
+    }
+
+    /// Sends it a signal: `STOP` makes it hang, and `CONT` go on.
+    pub(crate) fn signal(&self, signal: &str) {
+        let sent = Command::new("kill").args(["-s", signal, &self.process.id().to_string()]).status();
+        assert!(sent.unwrap().success());
     }
 
     /// Kills it and all its children, as a failing machine would.
