@@ -158,22 +158,39 @@ async fn a_probe_that_could_not_be_made_says_so() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_shard_is_durable_when_its_put_returns_and_may_be_put_again_when_it_failed() {
+    use Fault::*;
     let (_, shards) = release_of_three_shards();
     let (entry, blob) = &shards[0];
-    for (fault, succeeds) in [
-        (Fault::Fails, false),
-        (Fault::FailsAfterPersisting, false),
-        (Fault::PersistsLater, false),
-        (Fault::IsRetriedBelow, true),
+    for (faults, puts, succeeds) in [
+        (vec![Fails], 2, true),
+        (vec![Fails, Fails], 3, true),
+        (vec![FailsAfterPersisting], 2, true),
+        (vec![PersistsLater], 2, true),
+        (vec![IsRetriedBelow], 1, true),
+        (vec![Fails, Fails, Fails], 3, false),
+        (vec![Fails, Fails, FailsAfterPersisting], 3, false),
     ] {
-        let what = format!("{fault:?}");
-        let place = place([fault]);
+        let what = format!("{faults:?}");
+        let place = place(faults);
         assert_eq!(place.store.put_shard(&entry.key, blob.clone()).await.is_ok(), succeeds, "{what}");
+        assert_eq!(place.faulty.puts(), puts, "{what}");
         place.store.put_shard(&entry.key, blob.clone()).await.unwrap();
         assert_eq!(place.below.shard_bytes(entry).await.unwrap(), *blob, "{what}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_waited_long_for_an_error_does_not_wait_for_another() {
+    let (_, shards) = release_of_three_shards();
+    let (entry, blob) = &shards[0];
+    let place = place(vec![Fault::FailsSlowly; 9]);
+    let started = Instant::now();
+    place.store.put_shard(&entry.key, blob.clone()).await.unwrap_err();
+    assert_eq!((place.faulty.puts(), started.elapsed().as_secs()), (1, 30));
+    place.store.commit(&ours()).await.unwrap_err();
+    assert_eq!((place.faulty.puts(), started.elapsed().as_secs()), (3, 90));
 }
 
 #[tokio::test]

@@ -4,17 +4,20 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod support {
+    pub(crate) mod faulty_store;
     pub(crate) mod ids;
     pub(crate) mod manifests;
     pub(crate) mod places;
     pub(crate) mod servers;
 }
 
+use bytes::Bytes;
 use futures::TryStreamExt;
 use object_store::ObjectStore;
-use results_day::release::{Commit, Digest, Manifest, ReleaseNumber, ShardEntry, ShardKey};
+use results_day::release::{Commit, Digest, Manifest, ReleaseNumber, ReleaseStore, ShardEntry, ShardKey};
 
 use support::{
+    faulty_store::{Fault, FaultyStore},
     ids::id,
     manifests::{attempt, entry, manifest, release},
     places::{Place, everywhere},
@@ -72,22 +75,59 @@ async fn of_two_rivals_one_wins_and_the_other_loses() {
     .await;
 }
 
+/// 32 publishers who all want this number.
+async fn race(place: &Place, number: u64) {
+    let rivals = (1..=32).map(|rival| Manifest { attempt: attempt(rival), ..one_shard(number) });
+    let commits = rivals.map(|rival| {
+        let store = place.store.clone();
+        tokio::spawn(async move { (store.commit(&rival).await.unwrap(), rival) })
+    });
+    let ended = futures::future::try_join_all(commits.collect::<Vec<_>>()).await.unwrap();
+    let winners: Vec<_> = ended.iter().filter(|(commit, _)| *commit == Commit::Won).collect();
+    assert_eq!(winners.len(), 1, "release {number} over {}", place.kind);
+    let there = place.store.manifest(release(number)).await.unwrap();
+    assert_eq!(there.as_ref(), Some(&winners[0].1), "release {number} over {}", place.kind);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn of_many_rivals_at_once_exactly_one_wins_in_every_round() {
+async fn of_many_rivals_at_once_exactly_one_wins_in_every_race() {
     everywhere(async |place| {
-        for round in 1..=10 {
-            let rivals = (1..=32)
-                .map(|number| Manifest { attempt: attempt(100 * round + number), ..one_shard(round) });
-            let commits = rivals.map(|rival| {
-                let store = place.store.clone();
-                tokio::spawn(async move { (store.commit(&rival).await.unwrap(), rival) })
-            });
-            let ended: Vec<_> = futures::future::try_join_all(commits.collect::<Vec<_>>()).await.unwrap();
-            let winners: Vec<_> = ended.iter().filter(|(commit, _)| *commit == Commit::Won).collect();
-            assert_eq!(winners.len(), 1, "round {round} over {}", place.kind);
-            let there = place.store.manifest(release(round)).await.unwrap();
-            assert_eq!(there.as_ref(), Some(&winners[0].1), "round {round} over {}", place.kind);
+        // SeaweedFS lets a rival wait for a second, so the races are run beside each other.
+        futures::future::join_all((1..=10).map(|number| race(&place, number))).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_unclear_commit_becomes_clear_over_every_store() {
+    everywhere(async |place| {
+        let rival = |number| Manifest { attempt: attempt(2), ..one_shard(number) };
+        let bytes = |manifest: &Manifest| Bytes::from(manifest.to_json().unwrap());
+        for (number, fault, expected) in [
+            (1, Fault::Fails, Commit::Won),
+            (2, Fault::FailsAfterPersisting, Commit::Won),
+            (3, Fault::IsRetriedBelow, Commit::Won),
+            (4, Fault::PersistsLater, Commit::Won),
+            (5, Fault::Rival(bytes(&rival(5))), Commit::Lost),
+        ] {
+            let what = format!("{fault:?} over {}", place.kind);
+            let faulty = ReleaseStore::new(FaultyStore::new(place.objects.clone(), [fault]), what.clone());
+            assert_eq!(faulty.commit(&one_shard(number)).await.unwrap(), expected, "{what}");
+            let there = if expected == Commit::Won { one_shard(number) } else { rival(number) };
+            assert_eq!(place.store.manifest(release(number)).await.unwrap(), Some(there), "{what}");
         }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_store_that_would_ignore_the_condition_is_refused_and_left_empty() {
+    everywhere(async |place| {
+        let faults = [Fault::IgnoresTheCondition, Fault::IgnoresTheCondition];
+        let faulty = ReleaseStore::new(FaultyStore::new(place.objects.clone(), faults), "faulty".to_owned());
+        let error = faulty.probe().await.unwrap_err().to_string();
+        assert!(error.starts_with("the store at faulty does not honour create-if-absent"), "{error}");
+        assert_eq!(names(&place).await, Vec::<String>::new());
     })
     .await;
 }

@@ -25,7 +25,12 @@ fn what_is_wrong_with_a_run_is_said_in_one_line() {
         ),
         ("publish", &["--database", "sqlite:text.db", "--bucket", "./b"], 1, &["not a SQLite database"]),
         ("publish", &["--database", "sqlite:", "--bucket", "./b"], 1, &["names no file"]),
-        ("publish", &["--database", "oracle:x", "--bucket", "./b"], 1, &["oracle:x", "sqlite:PATH"]),
+        (
+            "publish",
+            &["--database", "oracle:x", "--bucket", "./b"],
+            1,
+            &["not the URL of a database", "sqlite:PATH"],
+        ),
         ("publish", &["--database", "sqlite:results.db", "--bucket", "./file"], 1, &["./file", "exists"]),
         (
             "publish",
@@ -33,7 +38,7 @@ fn what_is_wrong_with_a_run_is_said_in_one_line() {
             1,
             &["./file/b", "Not a directory"],
         ),
-        ("publish", &["--bucket", "gs://results"], 2, &["gs://results", "only directories"]),
+        ("publish", &["--bucket", "gs://results"], 2, &["gs://results", "no store for such a URL"]),
         ("publish", &["--nonsense"], 2, &["--nonsense", "--help"]),
         ("publish", &["verify", "0", "--bucket", "./b"], 2, &["'0'"]),
         ("publish", &["verify", "one", "--bucket", "./b"], 2, &["'one'"]),
@@ -67,7 +72,7 @@ fn what_is_wrong_with_a_run_is_said_in_one_line() {
             "serve",
             &["--cache", "memcached:", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"],
             1,
-            &["memcached:"],
+            &["not the URL of a cache", "memory:"],
         ),
     ] {
         let ran = run(name, flags);

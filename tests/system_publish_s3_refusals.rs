@@ -79,7 +79,8 @@ fn an_endpoint_where_nobody_listens_is_given_up_soon() {
     let port = free_port();
     let board = Board::at(port, "nowhere").seeded(100);
     let line = refused(&board, &[], &[], A_MINUTE);
-    let start = format!("publish: the bucket nowhere: the store at http://127.0.0.1:{port} does not answer: ");
+    let start =
+        format!("publish: the bucket nowhere: the store at http://127.0.0.1:{port} does not answer: ");
     assert_eq!(line, format!("{start}Connection refused (os error 111)"));
     let line = refused(&board, &["verify"], &[], SECONDS);
     assert_eq!(
@@ -118,7 +119,10 @@ fn what_is_missing_or_malformed_is_named() {
     }
     for name in ["Results", "ab", "s3://re_sults/prefix", "gs://results"] {
         let ran = board.run("publish", &["--bucket", name]);
-        ran.failed(2, &[name, "give an S3 bucket as results or s3://results/prefix, or a directory as ./bucket"]);
+        ran.failed(
+            2,
+            &[name, "give an S3 bucket as results or s3://results/prefix, or a directory as ./bucket"],
+        );
     }
 }
 

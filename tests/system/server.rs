@@ -1,4 +1,5 @@
 use std::{
+    collections::BTreeMap,
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
     process::{Command, ExitStatus, Stdio},
@@ -18,6 +19,7 @@ pub(crate) struct Server {
     running: Running,
     folder: PathBuf,
     flags: Vec<String>,
+    environment: BTreeMap<String, String>,
     log: Log,
     /// Where it listens, in the order of the flags.
     pub(crate) addresses: Vec<String>,
@@ -33,8 +35,13 @@ const STOPPING: Duration = Duration::from_secs(10);
 impl Server {
     /// Starts one with these flags beside the bucket and the cache directory, and waits until it listens.
     pub(crate) fn start(folder: &Path, flags: &[&str]) -> Self {
+        Self::start_in(folder, flags, &BTreeMap::new())
+    }
+
+    /// Starts one in this environment.
+    pub(crate) fn start_in(folder: &Path, flags: &[&str], environment: &BTreeMap<String, String>) -> Self {
         let flags: Vec<_> = flags.iter().map(|flag| (*flag).to_owned()).collect();
-        let mut running = Running::start(command(folder, &flags).stderr(Stdio::piped()));
+        let mut running = Running::start(command(folder, &flags).envs(environment).stderr(Stdio::piped()));
         let stderr = running.child().stderr.take().unwrap();
         let log = Log::default();
         let lines = log.clone();
@@ -47,6 +54,7 @@ impl Server {
             running,
             folder: folder.to_owned(),
             flags,
+            environment: environment.clone(),
             log,
             addresses: Vec::new(),
             admin: String::new(),
@@ -81,7 +89,7 @@ impl Server {
     /// Starts the server again that has ended.
     pub(crate) fn start_again(&self) -> Self {
         let flags: Vec<_> = self.flags.iter().map(String::as_str).collect();
-        Self::start(&self.folder, &flags)
+        Self::start_in(&self.folder, &flags, &self.environment)
     }
 
     /// Ends it as the death of the machine would.

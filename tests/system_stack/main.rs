@@ -14,5 +14,6 @@ mod system;
 mod chaos;
 mod front;
 mod load;
+mod network;
 mod stack;
 mod truth;

@@ -157,6 +157,14 @@ impl Stack {
         crate::system::Ran::of(command.args(arguments).envs(self.environment()))
     }
 
+    /// Publishes what has changed; the number of the new release.
+    #[track_caller]
+    pub(crate) fn publish(&self) -> u64 {
+        let said = self.run("publish", &[]).succeeded();
+        let number = said.strip_prefix("release ").and_then(|rest| rest.split(':').next()?.parse().ok());
+        number.unwrap_or_else(|| panic!("no new release: {said}"))
+    }
+
     /// Runs SQL statements as whoever corrects marks.
     #[track_caller]
     pub(crate) fn sql(&self, statements: &str) -> String {
