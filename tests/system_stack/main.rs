@@ -13,6 +13,7 @@ mod system;
 
 mod chaos;
 mod front;
+mod k6;
 mod load;
 mod network;
 mod stack;

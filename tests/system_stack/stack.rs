@@ -88,7 +88,7 @@ impl Stack {
         assert!(ran.success(), "infra/stack up failed:\n{said}");
         let shell = Command::new("bash")
             .args(["-c", ". \"$1\"; env -0", "bash"])
-            .arg(self.folder.join("stack.env"))
+            .arg(self.environment_file())
             .env_clear()
             .output()
             .unwrap();
@@ -105,6 +105,10 @@ impl Stack {
     /// All of `stack.env`.
     pub(crate) fn environment(&self) -> &BTreeMap<String, String> {
         &self.environment
+    }
+
+    pub(crate) fn environment_file(&self) -> PathBuf {
+        self.folder.join("stack.env")
     }
 
     /// Where NGINX answers.

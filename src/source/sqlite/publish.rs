@@ -26,6 +26,8 @@ impl SqliteSnapshot {
     pub(super) fn take(pool: &Pool) -> Result<Self, SourceError> {
         let connection = pool.open()?;
         check_complete(&connection, pool.path())?;
+        // A restored copy may have lost the mode in which the token can be written beside the open reader.
+        connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.execute_batch("BEGIN")?;
         let data_set = data_set(&connection)?;
         // Only now: whoever holds the token holds everything that was committed before it, and so the snapshot.
