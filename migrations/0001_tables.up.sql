@@ -51,7 +51,7 @@ CREATE TABLE seed_batches (
 -- One row per student ever changed; student 0 is everybody. `changed` is the transaction that did it, and
 -- `token` is 64 random bits, because a restored backup uses transactions again.
 CREATE TABLE changes (
-  student_id integer PRIMARY KEY,
+  student_id integer PRIMARY KEY CHECK (student_id BETWEEN 0 AND 999999999),
   changed xid8 NOT NULL,
   token bigint NOT NULL
 );

@@ -1,28 +1,31 @@
 -- From here on every change of a student is logged, in the transaction that makes it.
 
 -- Logs students as changed, in id order, so that writers who log the same ones wait for each other and do not
--- deadlock. Student 0 is everybody: whoever loads round the triggers calls log_changes('{0}') in the same
+-- deadlock. Student 0 is everybody: the owner who loads round the triggers calls log_changes('{0}') in the same
 -- transaction. In REPEATABLE READ and above a writer can meet a serialization failure (40001) here, and tries again.
 --
 -- The functions run as their owner, so that whoever may correct a mark need not be allowed to touch the log, and
--- with a search path of their own, so that nobody's temporary table stands in for it.
+-- with a search path of their own, so that nobody's temporary table stands in for it. What they call is named with
+-- its schema: a function in public with the very types of the arguments would go before the system's general one.
 CREATE FUNCTION log_changes(ids integer[]) RETURNS void
 LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp
 AS $$
   INSERT INTO changes (student_id, changed, token)
-  SELECT id, pg_current_xact_id(), uuid_hash_extended(gen_random_uuid(), 0)
-  FROM (SELECT DISTINCT unnest(ids) AS id ORDER BY id) AS changed_students
+  SELECT id, pg_catalog.pg_current_xact_id(), pg_catalog.uuid_hash_extended(pg_catalog.gen_random_uuid(), 0::bigint)
+  FROM (SELECT DISTINCT pg_catalog.unnest(ids) AS id ORDER BY id) AS changed_students
   ON CONFLICT (student_id) DO UPDATE SET changed = excluded.changed, token = excluded.token
 $$;
+-- Or anybody could send everybody to the live path.
+REVOKE EXECUTE ON FUNCTION log_changes(integer[]) FROM PUBLIC;
 
 CREATE FUNCTION log_changed_students() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp
 AS $$
 BEGIN
   CASE TG_OP
-    WHEN 'INSERT' THEN PERFORM log_changes(array_agg(id)) FROM new_rows;
-    WHEN 'DELETE' THEN PERFORM log_changes(array_agg(id)) FROM old_rows;
-    WHEN 'UPDATE' THEN PERFORM log_changes(array_agg(id))
+    WHEN 'INSERT' THEN PERFORM public.log_changes(pg_catalog.array_agg(id)) FROM new_rows;
+    WHEN 'DELETE' THEN PERFORM public.log_changes(pg_catalog.array_agg(id)) FROM old_rows;
+    WHEN 'UPDATE' THEN PERFORM public.log_changes(pg_catalog.array_agg(id))
       FROM (SELECT id FROM old_rows UNION ALL SELECT id FROM new_rows) AS old_and_new_rows;
   END CASE;
   RETURN NULL;
@@ -34,9 +37,9 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp
 AS $$
 BEGIN
   CASE TG_OP
-    WHEN 'INSERT' THEN PERFORM log_changes(array_agg(student_id)) FROM new_rows;
-    WHEN 'DELETE' THEN PERFORM log_changes(array_agg(student_id)) FROM old_rows;
-    WHEN 'UPDATE' THEN PERFORM log_changes(array_agg(student_id))
+    WHEN 'INSERT' THEN PERFORM public.log_changes(pg_catalog.array_agg(student_id)) FROM new_rows;
+    WHEN 'DELETE' THEN PERFORM public.log_changes(pg_catalog.array_agg(student_id)) FROM old_rows;
+    WHEN 'UPDATE' THEN PERFORM public.log_changes(pg_catalog.array_agg(student_id))
       FROM (SELECT student_id FROM old_rows UNION ALL SELECT student_id FROM new_rows) AS old_and_new_rows;
   END CASE;
   RETURN NULL;
@@ -47,7 +50,7 @@ CREATE FUNCTION log_truncation() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp
 AS $$
 BEGIN
-  PERFORM log_changes('{0}');
+  PERFORM public.log_changes('{0}');
   RETURN NULL;
 END
 $$;
@@ -86,6 +89,18 @@ BEGIN
   END LOOP;
 END
 $$;
+
+-- The log holds one row for each student ever changed, and a server that cannot find one believes the release.
+CREATE FUNCTION refuse_to_forget() RETURNS trigger
+LANGUAGE plpgsql
+AS $$
+BEGIN
+  RAISE EXCEPTION 'the change log is never pruned: without its rows superseded results would be served';
+END
+$$;
+CREATE TRIGGER changes_are_kept BEFORE DELETE OR TRUNCATE ON changes
+  FOR EACH STATEMENT EXECUTE FUNCTION refuse_to_forget();
+ALTER TABLE changes ENABLE ALWAYS TRIGGER changes_are_kept;
 
 -- What came before was not logged: the load, or corrections while this migration was reverted.
 SELECT log_changes('{0}');

@@ -45,20 +45,30 @@ impl Plan {
     }
 }
 
-/// What changed since `base`, or `None` where `base` cannot tell: it was read from another data set or from
-/// one that was restored since, it was rendered otherwise, or everything changed.
-///
-/// Asked after a snapshot was taken, the answer covers at least what that snapshot sees.
+/// What changed between `base` and the reader's snapshot, or `None` where `base` cannot tell: it was read from another
+/// data set or from one that was restored since, it was rendered otherwise, or everything changed.
 pub(crate) async fn changed_since(
-    source: &dyn Source,
+    reader: &mut dyn SnapshotReader,
     base: &Manifest,
 ) -> Result<Option<Vec<Changed>>, SourceError> {
-    if base.renderer != RENDERER || base.encoder != ENCODER || !source.holds(&base.source).await? {
+    if !is_rendered_alike(base) || !reader.holds(&base.source).await? {
         return Ok(None);
     }
-    let changes = source.changes_since(&base.source.snapshot).await?;
-    let changed: Vec<_> = changes.rows.into_iter().map(|(changed, _)| changed).collect();
+    let log = reader.changes().await?;
+    let news = log.iter().filter(|(_, change)| !base.source.snapshot.sees(change.transaction));
+    let changed: Vec<_> = news.map(|(changed, _)| changed).collect();
     Ok((!changed.contains(&Changed::Everything)).then_some(changed))
+}
+
+/// Whether a publication would give `base` again, without taking a snapshot for it.
+pub(crate) async fn is_up_to_date(source: &dyn Source, base: &Manifest) -> Result<bool, SourceError> {
+    Ok(is_rendered_alike(base)
+        && source.holds(&base.source).await?
+        && source.changes_since(&base.source.snapshot).await?.rows.is_empty())
+}
+
+fn is_rendered_alike(base: &Manifest) -> bool {
+    base.renderer == RENDERER && base.encoder == ENCODER
 }
 
 fn ranges(width: Width, prefixes: BTreeSet<u32>) -> Vec<(u32, RangeInclusive<u32>)> {

@@ -30,7 +30,7 @@ pub(crate) async fn publish(source: &dyn Source, store: &ReleaseStore) -> anyhow
     loop {
         let base = current(store).await?;
         if let Some(base) = &base
-            && plan::changed_since(source, base).await?.is_some_and(|changed| changed.is_empty())
+            && plan::is_up_to_date(source, base).await?
         {
             return Ok(Outcome::Unchanged(base.number));
         }
@@ -68,7 +68,7 @@ async fn prepare(
     let mut reader = source.snapshot().await?;
     let origin = reader.origin().clone();
     let changed = match base {
-        Some(base) => plan::changed_since(source, base).await?.map(|changed| (base, changed)),
+        Some(base) => plan::changed_since(reader.as_mut(), base).await?.map(|changed| (base, changed)),
         None => None,
     };
     let plan = match changed {

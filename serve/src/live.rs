@@ -71,8 +71,8 @@ pub(crate) enum Refusal {
     Unavailable,
 }
 
-/// Look-ups in flight, coalesced ones counted once. At 0.1 ms each on four connections the last of them
-/// waits 6 ms; a database a hundred times as slow still answers within [`PATIENCE`].
+/// Look-ups in flight, coalesced ones counted once. At 0.1 ms each on a few connections the last of them
+/// waits some milliseconds; a database a hundred times as slow still answers within [`PATIENCE`].
 const IN_FLIGHT: usize = 256;
 
 /// What a look-up may take altogether. Somebody who waited this long is better told to come back.
@@ -122,18 +122,21 @@ impl Live {
 
 impl Inner {
     async fn find(&self, id: StudentId, standing: Standing, known: &Known) -> Found {
-        if let Some(document) = self.cached(id, standing, known).await {
+        // Of a log that is not whole, two documents may have the same standing.
+        if !known.doubtful
+            && let Some(document) = self.cached(id, standing, known).await
+        {
             return Ok(Answer { document, origin: Origin::Cache });
         }
         let (student, read) = self.source.student(id).await.map_err(|error| {
             // An invalid row names its student; that part is for the publisher's eyes, not for a log.
             match error {
-                SourceError::InvalidRow { .. } => self.failed("a row is invalid"),
+                SourceError::InvalidRow { .. } => refused("a row is invalid"),
                 other => self.failed(&other.to_string()),
             }
         })?;
         if !known.admits(id, read) {
-            return Err(self.failed("the database has less than it had logged before; it was restored"));
+            return Err(refused("the database has less than it had logged before; it was restored"));
         }
         if self.failing.swap(false, Ordering::Relaxed) {
             tracing::info!("live look-ups are answered again");
@@ -144,7 +147,9 @@ impl Inner {
             Bytes::from(document)
         });
         let entry = Entry { standing: read, document: document.clone() };
-        if let Err(error) = self.cache.put(&known.data_set, id, entry).await {
+        if !known.doubtful
+            && let Err(error) = self.cache.put(&known.data_set, id, entry).await
+        {
             tracing::debug!(%error, "an answer was not cached");
         }
         Ok(Answer { document, origin: Origin::Database })
@@ -163,6 +168,12 @@ impl Inner {
         let entry = found.inspect_err(|error| tracing::debug!(%error, "the cache was not asked")).ok()??;
         (entry.standing == standing).then_some(entry.document)
     }
+}
+
+/// The database answers, and this student's answer is none to show.
+fn refused(error: &str) -> Refusal {
+    tracing::warn!(error, "a live look-up was refused");
+    Refusal::Unavailable
 }
 
 /// Takes a look-up off the list when it ends, however it ends.

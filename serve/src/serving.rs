@@ -49,6 +49,8 @@ pub(crate) struct Known {
     pub(crate) seen: Snapshot,
     /// The token of a release that the database does not hold: it was restored from an older backup.
     pub(crate) missing_token: Option<String>,
+    /// The database was seen not to log its changes, and has not said since that everything changed.
+    pub(crate) doubtful: bool,
 }
 
 /// Who answers for a student.
@@ -108,10 +110,12 @@ impl Known {
     }
 
     /// Whether this log can say who is unchanged since the release: it is of the same data set, with
-    /// everything in it that the release was read from.
+    /// everything in it that the release was read from, and it is whole.
     pub(crate) fn tells_about(&self, release: &LoadedRelease) -> bool {
         let source = &release.manifest.source;
-        self.data_set == source.data_set && self.missing_token.as_ref() != Some(&source.token)
+        !self.doubtful
+            && self.data_set == source.data_set
+            && self.missing_token.as_ref() != Some(&source.token)
     }
 
     /// Whether what was read under `read` can be shown to somebody who knows this log. It may be newer than

@@ -9,7 +9,7 @@ use crate::student::StudentId;
 /// It holds one entry of a student, whatever data sets there are: a program serves one, and when that is replaced
 /// by another the older entries are in nobody's way.
 #[derive(Debug)]
-pub struct MemoryCache(sync::Cache<StudentId, Owned, Bytes>);
+pub(super) struct MemoryCache(sync::Cache<StudentId, Owned, Bytes>);
 
 /// What all entries may weigh together: 20,000 corrected students, several times a bad year's.
 const CAPACITY: u64 = 8 << 20;

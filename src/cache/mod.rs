@@ -5,17 +5,17 @@
 //! Every cache passes the same conformance suite, `tests/cache_conformance.rs`.
 
 mod memory;
-mod redis;
+pub mod redis;
 
 use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use crate::{changes::Standing, student::StudentId};
+use memory::MemoryCache;
+use redis::RedisCache;
 
-pub use memory::MemoryCache;
-pub use redis::{Preload, Preloaded, RedisCache, Thousand};
+use crate::{changes::Standing, student::StudentId};
 
 /// What was read of one student.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,8 +49,13 @@ pub enum CacheError {
     #[error("the cache failed a moment ago")]
     Resting,
     /// The URL names no cache.
-    #[error("that is not the URL of a cache{0}; give {1}")]
-    Url(String, &'static str),
+    #[error("that is not the URL of a cache: {problem}; give {wanted}")]
+    Url {
+        /// What is wrong with it, without repeating it: it may hold a password.
+        problem: String,
+        /// What would be right.
+        wanted: &'static str,
+    },
 }
 
 /// Opens the cache that `url` names: `memory:` or `redis://:PASSWORD@HOST:PORT/DATABASE`. Nothing is asked yet.
@@ -59,10 +64,9 @@ pub fn connect(url: &str) -> Result<Arc<dyn Cache>, CacheError> {
     match url.split_once(':') {
         Some(("memory", "")) => Ok(Arc::new(MemoryCache::default())),
         Some(("redis" | "rediss", _)) => Ok(Arc::new(RedisCache::at_url(url)?)),
-        // What was given is not repeated: it may hold a password.
-        _ => Err(CacheError::Url(
-            String::new(),
-            "memory:, the cache inside the program, or redis://:PASSWORD@HOST:PORT/DATABASE",
-        )),
+        _ => Err(CacheError::Url {
+            problem: "there is no such cache".to_owned(),
+            wanted: "memory:, the cache inside the program, or redis://:PASSWORD@HOST:PORT/DATABASE",
+        }),
     }
 }

@@ -79,7 +79,13 @@ impl FromStr for Bucket {
             let prefix = Path::parse(prefix).map_err(|_| failed("its prefix is no path in a bucket"))?;
             return Ok(Self(Place::S3(name.to_owned(), prefix)));
         }
-        let path = text.strip_prefix("file://").unwrap_or(text);
+        if let Some(path) = text.strip_prefix("file://") {
+            if !path.starts_with('/') {
+                return Err(failed("behind file:// comes a path from the root"));
+            }
+            return Ok(Self(Place::Directory(path.into())));
+        }
+        let path = text;
         if path.contains("://") {
             return Err(failed("there is no store for such a URL"));
         }
@@ -124,6 +130,7 @@ mod tests {
     fn what_names_no_bucket_is_refused_with_what_would() {
         for (text, problem) in [
             ("gs://results", "there is no store for such a URL"),
+            ("file://results", "behind file:// comes a path from the root"),
             ("http://localhost/results", "there is no store for such a URL"),
             ("", "a bucket's name has 3 to 63 characters"),
             ("ab", "a bucket's name has 3 to 63 characters"),

@@ -48,7 +48,7 @@ impl ReleaseStore {
                 Err(error) => Some(ReleaseError::store("committing", &key)(error)),
             };
             let there = self.manifest(manifest.number).await;
-            let last = tries == TRIES || started.elapsed() >= PATIENCE;
+            let last = tries == TRIES || tries > 1 && started.elapsed() >= PATIENCE;
             match (there, failure) {
                 (Ok(Some(there)), _) if there.attempt == manifest.attempt => return Ok(Commit::Won),
                 (Ok(Some(_)), _) => return Ok(Commit::Lost),

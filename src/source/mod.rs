@@ -14,15 +14,16 @@ use std::{fmt, ops::RangeInclusive, sync::Arc};
 use async_trait::async_trait;
 use tokio::sync::mpsc;
 
+use postgres::PostgresSource;
+use sqlite::SqliteSource;
+
 use crate::{
     changes::{Change, ChangeLog, Changed, Snapshot, Standing},
     student::{Student, StudentId},
 };
 
 pub use origin::Origin;
-pub use postgres::PostgresSource;
 pub use seed::{Seed, SeedPlan, Seeded};
-pub use sqlite::SqliteSource;
 
 /// A database of results. Every method may be called from many tasks at once.
 ///
@@ -57,6 +58,10 @@ pub trait SnapshotReader: Send {
 
     /// How many students each block of 1,000 ids holds, in the order of the blocks; empty blocks are left out.
     async fn census(&mut self) -> Result<Vec<(u32, u32)>, SourceError>;
+
+    /// Whether this is the data set that `origin` was read from, with everything that it held then:
+    /// [`Source::holds`] at this instant.
+    async fn holds(&mut self, origin: &Origin) -> Result<bool, SourceError>;
 
     /// All that the change log says at this instant.
     async fn changes(&mut self) -> Result<ChangeLog, SourceError>;
@@ -94,6 +99,9 @@ pub enum SourceError {
     /// The database is there and is not what it should be; a person must act.
     #[error("{0}")]
     Unusable(String),
+    /// The database answers, and does not log all of its changes: nobody can be called unchanged.
+    #[error("{0}")]
+    Unlogged(String),
     /// A row breaks the rules that its table promises; a person must correct it.
     #[error("the row of student {id} is invalid: {problem}")]
     InvalidRow {

@@ -11,7 +11,7 @@ pub struct Origin {
     pub data_set: String,
     /// The database system's identifier; SQLite has none but the data set's.
     pub system: String,
-    /// A random token that was committed just before the snapshot. A database restored from an earlier
+    /// A random token that was committed just after the snapshot was taken. A database restored from an earlier
     /// backup does not hold it.
     pub token: String,
     /// What the reader saw.

@@ -14,6 +14,7 @@ mod changes;
 mod postgres;
 mod postgres_backup;
 mod postgres_damage;
+mod postgres_guarded;
 mod postgres_in_flight;
 mod postgres_migrations;
 mod postgres_outage;

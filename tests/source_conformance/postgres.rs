@@ -7,7 +7,7 @@ use std::{
 
 use async_trait::async_trait;
 use results_day::source::{self, Source};
-use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, postgres::PgConnectOptions};
 
 use crate::{Database, servers::Postgres};
 
@@ -66,7 +66,9 @@ pub(crate) struct Corrector {
 
 impl Corrector {
     pub(crate) async fn at(url: &str) -> Self {
-        let mut connection = PgConnection::connect(url).await.unwrap();
+        // Whatever a test makes of the database's defaults, correcting goes on.
+        let options = url.parse::<PgConnectOptions>().unwrap().options([("statement_timeout", "0")]);
+        let mut connection = PgConnection::connect_with(&options).await.unwrap();
         let pid = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut connection).await.unwrap();
         Self { connection, pid }
     }

@@ -4,9 +4,8 @@ use std::time::{Duration, Instant};
 
 use results_day::{
     changes::Snapshot,
-    source::{self, Source, SourceError},
+    source::{self, Origin, Source, SourceError},
 };
-
 use sqlx::{Connection, PgConnection};
 use tokio::sync::mpsc;
 
@@ -83,6 +82,15 @@ async fn what_a_person_must_put_right_is_unusable_and_told_without_the_password(
     }
 }
 
+/// A server that gave no connection is left alone for a moment, by the polls and by the look-ups.
+async fn until_heard(source: &dyn Source, origin: &Origin) {
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while source.holds(origin).await.is_err() || source.student(id(7)).await.is_err() {
+        assert!(Instant::now() < deadline, "the server is back and not heard");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_was_killed_is_unavailable_and_heard_again_when_it_is_back() {
     let mut cluster = Postgres::start();
@@ -112,6 +120,7 @@ async fn a_server_that_was_killed_is_unavailable_and_heard_again_when_it_is_back
         }
         unavailable(source.holds(&origin).await);
         cluster.resume();
+        until_heard(&*source, &origin).await;
         assert!(source.holds(&origin).await.unwrap());
         assert_eq!(changed_since(&*source, &origin.snapshot).await, [5]);
         assert_eq!(source.student(id(7)).await.unwrap().0, Some(generated(7)));

@@ -7,10 +7,10 @@ use results_day::{
 
 use crate::{Database, PLAN, changed_since, generated_students, id, load, missing, now, seeded};
 
-/// What [`SourceError::Unusable`] says; any other answer ends the test.
+/// What the error says that a person must act on; any other answer ends the test.
 pub(crate) fn unusable<T>(answer: Result<T, SourceError>) -> String {
     match answer.map(drop) {
-        Err(SourceError::Unusable(problem)) => problem,
+        Err(SourceError::Unusable(problem) | SourceError::Unlogged(problem)) => problem,
         other => panic!("not refused: {other:?}"),
     }
 }

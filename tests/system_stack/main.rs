@@ -12,6 +12,7 @@ mod servers;
 mod system;
 
 mod chaos;
+mod doubt;
 mod front;
 mod k6;
 mod load;

@@ -62,12 +62,13 @@ impl Truth {
         if student["id"] != id {
             return Some(format!("{} was answered for {id}", student["id"]));
         }
-        let marks = student["results"].as_object()?.values().filter_map(serde_json::Value::as_u64);
-        if Some(marks.sum()) != student["total"].as_u64() {
+        let (Some(marks), Some(name)) = (student["results"].as_object(), student["name"].as_str()) else {
+            return Some(format!("{id} has no results or no name"));
+        };
+        if Some(marks.values().filter_map(serde_json::Value::as_u64).sum()) != student["total"].as_u64() {
             return Some(format!("the marks of {id} do not add up"));
         }
-        let shown: u64 =
-            student["name"].as_str()?.strip_prefix('v').and_then(|v| v.parse().ok()).unwrap_or(0);
+        let shown: u64 = name.strip_prefix('v').and_then(|number| number.parse().ok()).unwrap_or(0);
         let corrections = self.lock();
         let made = corrections.get(&id)?;
         if shown > 0 && !made.iter().any(|correction| correction.number == shown) {

@@ -13,6 +13,8 @@ pub(crate) struct ChangeFollower {
     source: Arc<dyn Source>,
     shared: &'static Shared,
     written: Written,
+    /// The last change of everything when the database was seen not to log its changes.
+    doubt: Option<Option<Change>>,
 }
 
 /// How often the database is asked, at most: a correction is seen that soon.
@@ -43,13 +45,14 @@ struct Heard {
 
 impl ChangeFollower {
     pub(crate) fn new(source: Arc<dyn Source>, shared: &'static Shared, journal: PathBuf) -> Self {
-        Self { source, shared, written: Written::at(journal) }
+        Self { source, shared, written: Written::at(journal), doubt: None }
     }
 
     /// Takes up what an earlier server knew.
     pub(crate) fn load_written(&self) {
         if let Some((data_set, log)) = self.written.read() {
-            let known = Known { data_set, log, seen: Snapshot::NOTHING, missing_token: None };
+            let known =
+                Known { data_set, log, seen: Snapshot::NOTHING, missing_token: None, doubtful: false };
             self.shared.update(|serving| serving.knowledge = Knowledge::Known(known));
         }
     }
@@ -70,6 +73,9 @@ impl ChangeFollower {
             if pause == INTERVAL {
                 tracing::error!(%error, "following the changes failed; serving on with what is known");
             }
+            if matches!(error, SourceError::Unlogged(_)) {
+                self.doubt_everything();
+            }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
@@ -77,21 +83,33 @@ impl ChangeFollower {
 
     /// Reads the whole log, and whether the database holds what the release was read from.
     async fn hear_everything(&mut self) -> Result<Heard, SourceError> {
-        let ChangesSince { data_set, incarnation, rows, snapshot } =
+        let ChangesSince { data_set, incarnation, mut rows, snapshot } =
             self.changes_since(&Snapshot::NOTHING).await?;
-        // Asked afterwards, so that a file which was swapped in between is noticed by the next poll.
         let asked_for = self.release_token();
         let missing_token = self.missing_token().await?;
+        // Both answers belong together only if the same database is there behind them.
+        let again = self.changes_since(&snapshot).await?;
+        if (&again.data_set, &again.incarnation) != (&data_set, &incarnation) {
+            return Err(replaced());
+        }
+        rows.extend(again.rows);
         let log: ChangeLog = rows.into_iter().collect();
-        if self.would_mislead(&data_set, missing_token.as_ref()) {
+        self.doubt = self.doubt.filter(|doubt| *doubt == log.everything());
+        let known = Known {
+            data_set,
+            log,
+            seen: again.snapshot.clone(),
+            missing_token,
+            doubtful: self.doubt.is_some(),
+        };
+        if self.would_mislead(&known) {
             self.written.forget();
         } else {
-            self.written.replace(&data_set, &log);
+            self.written.replace(&known.data_set, &known.log);
         }
-        let known = Known { data_set, log, seen: snapshot.clone(), missing_token };
         self.shared.update(|serving| serving.knowledge = Knowledge::Known(known));
         self.shared.heard();
-        Ok(Heard { incarnation, snapshot, asked_for })
+        Ok(Heard { incarnation, snapshot: again.snapshot, asked_for })
     }
 
     /// Asks for what is new, again and again, until the database is lost.
@@ -99,34 +117,9 @@ impl ChangeFollower {
         let mut took = [Duration::ZERO; LAST_FEW];
         loop {
             let asked = tokio::time::Instant::now();
-            let found = match self.changes_since(&heard.snapshot).await {
-                Ok(found) => found,
-                Err(error) => return error,
-            };
-            let went_back = found.snapshot.xmax() < heard.snapshot.xmax();
-            if went_back || found.incarnation != heard.incarnation || !self.is_of(&found.data_set) {
-                return SourceError::Unusable("the database is not the one it was a moment ago".to_owned());
+            if let Err(error) = self.poll_once(&mut heard).await {
+                return error;
             }
-            if !found.rows.is_empty() {
-                self.learn(found.rows, found.snapshot.clone());
-            }
-            self.shared.heard();
-            heard.snapshot = found.snapshot;
-
-            let token = self.release_token();
-            if heard.asked_for != token {
-                match self.missing_token().await {
-                    Ok(missing) => {
-                        if self.would_mislead(&found.data_set, missing.as_ref()) {
-                            self.written.forget();
-                        }
-                        self.change_known(|known| known.missing_token = missing);
-                    }
-                    Err(error) => return error,
-                }
-                heard.asked_for = token;
-            }
-            self.catch_up_writing();
             took.rotate_left(1);
             took[LAST_FEW - 1] = asked.elapsed();
             let quickest = took.iter().min().copied().unwrap_or_default();
@@ -134,14 +127,50 @@ impl ChangeFollower {
         }
     }
 
+    async fn poll_once(&mut self, heard: &mut Heard) -> Result<(), SourceError> {
+        let token = self.release_token();
+        // Asked before the poll, which says whether it is still the same database that answers.
+        let missing = if heard.asked_for == token { None } else { Some(self.missing_token().await?) };
+        let found = self.changes_since(&heard.snapshot).await?;
+        let went_back = found.snapshot.xmax() < heard.snapshot.xmax();
+        if went_back || found.incarnation != heard.incarnation || !self.is_of(&found.data_set) {
+            return Err(replaced());
+        }
+        if !found.rows.is_empty() {
+            self.learn(found.rows, found.snapshot.clone());
+        }
+        if let Some(missing) = missing {
+            self.change_known(|known| known.missing_token = missing);
+            heard.asked_for = token;
+        }
+        self.shared.heard();
+        heard.snapshot = found.snapshot;
+        self.keep_writing();
+        Ok(())
+    }
+
+    /// What was logged says nothing, from when the database was seen not to log its changes until it says that
+    /// everything changed.
+    fn doubt_everything(&mut self) {
+        let Knowledge::Known(known) = &self.shared.serving().knowledge else { return };
+        if self.doubt.is_none() {
+            tracing::error!("the database does not log its changes; everything is answered live");
+            self.doubt = Some(known.log.everything());
+        }
+        self.written.forget();
+        self.change_known(|known| known.doubtful = true);
+    }
+
     /// Writes the rows down before anybody acts on them, so that the death of this process loses nothing.
     fn learn(&mut self, rows: Vec<(Changed, Change)>, snapshot: Snapshot) {
         if let Knowledge::Known(known) = &self.shared.serving().knowledge {
             self.written.append(&known.data_set, &known.log, &rows);
         }
+        let doubt = self.doubt;
         self.change_known(|known| {
             known.log.extend(rows);
             known.seen = snapshot;
+            known.doubtful = doubt == Some(known.log.everything());
         });
     }
 
@@ -180,23 +209,29 @@ impl ChangeFollower {
         within_patience(self.source.changes_since(seen)).await
     }
 
-    /// Writes what is known where nothing is written, because the disk was full, say.
-    fn catch_up_writing(&mut self) {
-        if self.written.is_due()
-            && let Knowledge::Known(known) = &self.shared.serving().knowledge
-            && !self.would_mislead(&known.data_set, known.missing_token.as_ref())
-        {
+    /// Writes what is known where nothing is written, because the disk was full, say; and removes what is written
+    /// where it would mislead.
+    fn keep_writing(&mut self) {
+        let Knowledge::Known(known) = &self.shared.serving().knowledge else { return };
+        if self.would_mislead(known) {
+            self.written.forget();
+        } else if self.written.is_due() {
             self.written.replace(&known.data_set, &known.log);
         }
     }
 
     /// Whether a server that starts with this log, and without the database, would take it for knowledge of
-    /// the release: the log is of the same data set, and of a state that the release is not in.
-    fn would_mislead(&self, data_set: &str, missing_token: Option<&String>) -> bool {
+    /// the release: the log is of the same data set, and of a state that the release is not in; or it is not whole.
+    fn would_mislead(&self, known: &Known) -> bool {
         let serving = self.shared.serving();
         let release = serving.release.as_ref().map(|release| &release.manifest.source);
-        missing_token.is_some() && release.is_some_and(|source| source.data_set == data_set)
+        let same_data_set = release.is_some_and(|source| source.data_set == known.data_set);
+        known.doubtful || (known.missing_token.is_some() && same_data_set)
     }
+}
+
+fn replaced() -> SourceError {
+    SourceError::Unusable("the database is not the one it was a moment ago".to_owned())
 }
 
 async fn within_patience<T>(answer: impl Future<Output = Result<T, SourceError>>) -> Result<T, SourceError> {

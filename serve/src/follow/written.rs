@@ -65,6 +65,7 @@ impl Written {
     /// Removes what is written.
     pub(super) fn forget(&mut self) {
         self.journal = None;
+        self.tried = Instant::now();
         match fs::remove_file(&self.path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 tracing::error!(%error, "an outdated journal of changes could not be removed");

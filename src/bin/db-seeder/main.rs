@@ -64,7 +64,8 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let Arguments { database, cache, students, seed } = arguments;
     let source = source::connect(&database)?;
     println!("{}", fill_database(source.as_ref(), SeedPlan { seed, students, batch: BATCH }).await?);
-    if let Some(cache) = cache {
+    // The cache inside each server is nobody else's to fill.
+    if let Some(cache) = cache.filter(|cache| cache != "memory:") {
         println!("{}", fill_cache(source.as_ref(), &cache).await?);
     }
     Ok(())

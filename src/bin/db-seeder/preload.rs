@@ -6,7 +6,7 @@ use std::{
 use anyhow::Context;
 use futures::{StreamExt, TryStreamExt, stream};
 use results_day::{
-    cache::{Preload, Preloaded, Thousand},
+    cache::redis::{Preload, Preloaded, Thousand},
     changes::{ChangeLog, Snapshot},
     progress,
     shard::Width,

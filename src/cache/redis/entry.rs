@@ -1,16 +1,20 @@
 use bytes::Bytes;
 
 use super::super::Entry;
-use crate::{changes::Standing, shard::Width, student::StudentId};
+use crate::{
+    changes::Standing,
+    shard::Width,
+    student::{RENDERER, StudentId},
+};
 
-/// The key of the hash that holds these students.
+/// The key of the hash that holds these students. Documents of another renderer are others.
 pub(super) fn key(data_set: &str, block: u32) -> String {
-    format!("results-day:{data_set}:{block}")
+    format!("results-day:{data_set}:{RENDERER}:{block}")
 }
 
 /// The key of what says how far a preload came.
 pub(super) fn preload_key(data_set: &str) -> String {
-    format!("results-day:{data_set}:preload")
+    format!("results-day:{data_set}:{RENDERER}:preload")
 }
 
 /// Which hash holds the student. A thousand students make a real hash table, and few enough keys to look over.

@@ -1,16 +1,13 @@
 //! The cache that all servers share: Redis 7.
 //!
-//! One hash for the students of a thousand ids, `results-day:<data set>:<id / 1000>`, with a field for each of
+//! One hash for the students of a thousand ids, `results-day:<data set>:<renderer>:<id / 1000>`, with a field for each of
 //! them, the id. Its value is two lines: the standing as JSON, and the document as it is, or nothing for a student
 //! who is not there.
 
 mod entry;
 mod preload;
 
-use std::{
-    sync::atomic::{AtomicU64, Ordering},
-    time::{Duration, Instant},
-};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use redis::{
@@ -19,23 +16,21 @@ use redis::{
 };
 
 use super::{Cache, CacheError, Entry};
-use crate::student::StudentId;
+use crate::{rest::Rest, student::StudentId};
 
 pub use preload::{Preload, Preloaded, Thousand};
 
 /// A Redis server. One connection is shared by everybody who asks: their commands are pipelined on it.
 pub struct RedisCache {
     connection: ConnectionManager,
-    started: Instant,
-    /// Until when nobody asks, in milliseconds after `started`.
-    rests_until: AtomicU64,
+    rest: Rest,
 }
 
 /// A server in the same data centre answers in less than a millisecond. One that takes longer than this is slower
 /// than the database behind it.
 const PATIENCE: Duration = Duration::from_millis(200);
 
-/// How long a cache that failed is left alone, so that not every look-up waits for it in vain.
+/// How long a cache that failed is left alone.
 const REST: Duration = Duration::from_millis(500);
 
 impl RedisCache {
@@ -45,18 +40,15 @@ impl RedisCache {
             .set_connection_timeout(Some(PATIENCE))
             .set_number_of_retries(0);
         let connection = ConnectionManager::new_lazy_with_config(client(url)?, config)?;
-        Ok(Self { connection, started: Instant::now(), rests_until: AtomicU64::new(0) })
+        Ok(Self { connection, rest: Rest::of(REST) })
     }
 
     /// Asks, unless the cache rests; and lets it rest if it does not answer.
     async fn ask<T>(&self, answer: impl Future<Output = Result<T, RedisError>>) -> Result<T, CacheError> {
-        let now = || u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        if now() < self.rests_until.load(Ordering::Relaxed) {
+        if self.rest.lasts() {
             return Err(CacheError::Resting);
         }
-        Ok(answer.await.inspect_err(|_| {
-            self.rests_until.store(now().saturating_add(REST.as_millis() as u64), Ordering::Relaxed);
-        })?)
+        Ok(answer.await.inspect_err(|_| self.rest.begin())?)
     }
 }
 
@@ -89,8 +81,9 @@ fn client(url: &str) -> Result<Client, CacheError> {
         let settings = server.tcp_settings().clone().set_nodelay(true);
         Client::open(server.set_tcp_settings(settings))
     };
-    url.into_connection_info().and_then(at_once).map_err(|error| {
-        CacheError::Url(format!(" ({error})"), "redis://:PASSWORD@HOST:PORT/DATABASE, or rediss:// for TLS")
+    url.into_connection_info().and_then(at_once).map_err(|error| CacheError::Url {
+        problem: error.to_string(),
+        wanted: "redis://:PASSWORD@HOST:PORT/DATABASE, or rediss:// for TLS",
     })
 }
 

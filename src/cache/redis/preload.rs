@@ -67,6 +67,12 @@ impl Preload {
             return Ok(Preloaded::Complete);
         }
         if marker != Some(self.marker_of(LOADING)) {
+            // What is there is of another state: it can't be served, and must not be counted.
+            let mut forget = redis::pipe();
+            for (block, _) in census {
+                forget.unlink(entry::key(&self.data_set, *block)).ignore();
+            }
+            forget.exec_async(&mut self.connection).await?;
             self.mark(LOADING).await?;
             return Ok(Preloaded::Missing(census.iter().map(|(block, _)| *block).collect()));
         }

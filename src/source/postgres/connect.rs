@@ -29,8 +29,15 @@ pub(super) enum Purpose {
 /// The setting that holds a connection's name: whoever is answered under another name was connected anew.
 pub(super) const CONNECTION: &str = "results_day.connection";
 
-/// How long a caller waits for a connection.
-pub(super) const PATIENCE: Duration = Duration::from_secs(2);
+/// How long a connection for look-ups is used at most.
+const LOOK_UP_LIFETIME: Duration = Duration::from_secs(30);
+
+/// How long a connection may take that belongs to the caller.
+const CONNECTING: Duration = Duration::from_secs(10);
+
+/// How long a caller waits for a connection; of the look-ups, part of the patience that somebody has with an answer.
+const PATIENCE: Duration = Duration::from_secs(2);
+const LOOK_UP_PATIENCE: Duration = Duration::from_millis(500);
 
 impl Server {
     pub(super) fn at_url(url: &str) -> Result<Self, SourceError> {
@@ -59,22 +66,32 @@ impl Server {
     pub(super) fn pool(&self, purpose: Purpose, connections: u32) -> Pool {
         let options = PgPoolOptions::new()
             .max_connections(connections)
-            .acquire_timeout(PATIENCE)
+            .acquire_timeout(match purpose {
+                Purpose::LookUp => LOOK_UP_PATIENCE,
+                Purpose::Log | Purpose::Bulk => PATIENCE,
+            })
             .idle_timeout(None)
-            .max_lifetime(None)
+            .max_lifetime(match purpose {
+                // After a fail-over the address leads elsewhere, while the old primary may go on answering.
+                Purpose::LookUp => Some(LOOK_UP_LIFETIME),
+                // Its connections are found out by what they say.
+                Purpose::Log | Purpose::Bulk => None,
+            })
             .after_connect(|connection, _| {
                 Box::pin(async move {
                     let name = sqlx::query("SELECT set_config($1, $2, false)");
                     name.bind(CONNECTION).bind(random::hex_u64()).execute(connection).await.map(drop)
                 })
             });
-        Pool::new(options.connect_lazy_with(self.options_for(purpose)), self.address())
+        Pool::new(options, self.options_for(purpose), self.address())
     }
 
     /// One connection that belongs to the caller.
     pub(super) async fn connect(&self, purpose: Purpose) -> Result<PgConnection, SourceError> {
-        let connecting = PgConnection::connect_with(&self.options_for(purpose)).await;
-        connecting.map_err(|error| match SourceError::from(error) {
+        let options = self.options_for(purpose);
+        let connecting = tokio::time::timeout(CONNECTING, PgConnection::connect_with(&options)).await;
+        let late = |_| sqlx::Error::Io(std::io::ErrorKind::TimedOut.into());
+        connecting.map_err(late).flatten().map_err(|error| match SourceError::from(error) {
             SourceError::Unavailable(problem) => {
                 SourceError::Unavailable(format!("{}: {problem}", self.address()))
             }
@@ -94,6 +111,10 @@ impl Server {
             ("default_transaction_isolation", "read committed"),
             ("lock_timeout", "0"),
             ("jit", "off"),
+            // A program whose machine vanished holds no lock for longer than a minute.
+            ("tcp_keepalives_idle", "30"),
+            ("tcp_keepalives_interval", "10"),
+            ("tcp_keepalives_count", "3"),
         ]);
         match purpose {
             // The planner does not know that almost all of the log lies before what is asked for, so it is told to use

@@ -14,7 +14,7 @@ impl From<sqlx::Error> for SourceError {
                 _ => Self::Unavailable(error.to_string()),
             };
         };
-        match (&*code, &code[..2]) {
+        match (&*code, code.get(..2).unwrap_or_default()) {
             // undefined_table
             ("42P01", _) => Self::Unusable("the database holds no results; run db-seeder first".to_owned()),
             // Connection exceptions, transactions rolled back, insufficient resources, lock not available, an

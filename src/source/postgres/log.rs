@@ -71,22 +71,17 @@ pub(super) async fn changes_since(
         // Before the database can be in an earlier state, or another in its place, all connections are lost. Only a
         // dump that is restored in the place of the tables leaves them, and makes the tables anew.
         incarnation,
-        rows: rows.collect::<Result<_, _>>()?,
+        rows: rows.collect(),
         snapshot: parse(&snapshot)?,
     })
 }
 
-/// Reads a row of the log: student 0 is everybody, and both numbers are unsigned.
-pub(super) fn row(student: i32, (transaction, token): (i64, i64)) -> Result<(Changed, Change), SourceError> {
-    let changed = match u32::try_from(student) {
-        Ok(0) => Changed::Everything,
-        number => {
-            Changed::Student(number.ok().and_then(|number| StudentId::new(number).ok()).ok_or_else(|| {
-                SourceError::Unusable(format!("the change log names a student {student}, who cannot be"))
-            })?)
-        }
-    };
-    Ok((changed, Change { transaction: transaction.unsigned_abs(), token: token.cast_unsigned() }))
+/// Reads a row of the log: student 0 is everybody, and both numbers are unsigned. An id that nobody can have is
+/// everybody's too, because whoever wrote it meant somebody.
+pub(super) fn row(student: i32, (transaction, token): (i64, i64)) -> (Changed, Change) {
+    let id = u32::try_from(student).ok().and_then(|number| StudentId::new(number).ok());
+    let change = Change { transaction: transaction.unsigned_abs(), token: token.cast_unsigned() };
+    (id.map_or(Changed::Everything, Changed::Student), change)
 }
 
 pub(super) fn parse(snapshot: &str) -> Result<Snapshot, SourceError> {

@@ -15,7 +15,7 @@ mod seed;
 use std::sync::LazyLock;
 
 use async_trait::async_trait;
-use sqlx::{Row, postgres::PgRow};
+use sqlx::{PgConnection, Row, postgres::PgRow};
 
 use super::{
     ChangesSince, Origin, SnapshotReader, Source, SourceError,
@@ -30,7 +30,7 @@ use pool::Pool;
 
 /// A PostgreSQL database of results.
 #[derive(Debug)]
-pub struct PostgresSource {
+pub(super) struct PostgresSource {
     server: Server,
     /// For the change log and the releases' tokens alone: look-ups that wait for somebody's lock must not hold up the
     /// polls. One connection, so that both are answered by one database, and a new connection is noticed.
@@ -66,14 +66,8 @@ impl Source for PostgresSource {
     }
 
     async fn holds(&self, origin: &Origin) -> Result<bool, SourceError> {
-        let held = sqlx::query_scalar(
-            "SELECT EXISTS (SELECT FROM data_set WHERE id = $1) \
-             AND EXISTS (SELECT FROM release_tokens WHERE token = $2) \
-             AND (SELECT system_identifier::text FROM pg_control_system()) = $3",
-        );
-        let Origin { data_set, token, system, .. } = origin;
         let mut asked = self.log.take().await?;
-        let held = held.bind(data_set).bind(token).bind(system).fetch_one(asked.connection()).await?;
+        let held = holds(asked.connection(), origin).await?;
         asked.give_back();
         Ok(held)
     }
@@ -101,6 +95,18 @@ impl Source for PostgresSource {
         };
         Ok((student_of(&row)?, standing))
     }
+}
+
+/// The data set's id says which one it is; the system's identifier, that transaction ids mean the same; the token,
+/// that everything which the release saw is there.
+async fn holds(connection: &mut PgConnection, origin: &Origin) -> Result<bool, SourceError> {
+    let held = sqlx::query_scalar(
+        "SELECT EXISTS (SELECT FROM data_set WHERE id = $1) \
+         AND EXISTS (SELECT FROM release_tokens WHERE token = $2) \
+         AND (SELECT system_identifier::text FROM pg_control_system()) = $3",
+    );
+    let Origin { data_set, token, system, .. } = origin;
+    Ok(held.bind(data_set).bind(token).bind(system).fetch_one(connection).await?)
 }
 
 /// One student and what the log says of this student, at one instant: always one row.

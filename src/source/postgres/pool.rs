@@ -1,11 +1,21 @@
-use sqlx::{PgConnection, PgPool, Postgres, pool::PoolConnection};
+use std::time::Duration;
 
-use super::{super::SourceError, connect::PATIENCE};
+use sqlx::{
+    PgConnection, PgPool, Postgres,
+    pool::PoolConnection,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+
+use super::super::SourceError;
+use crate::rest::Rest;
 
 /// Connections to take and give back.
 #[derive(Debug)]
 pub(super) struct Pool {
     connections: PgPool,
+    /// How long a caller waits for a connection.
+    patience: Duration,
+    rest: Rest,
     /// What messages call the server.
     address: String,
 }
@@ -19,19 +29,33 @@ pub(super) struct Taken {
     given_back: bool,
 }
 
+/// How long a server that gave no connection is left alone.
+const REST: Duration = Duration::from_millis(200);
+
 impl Pool {
-    pub(super) fn new(connections: PgPool, address: String) -> Self {
-        Self { connections, address }
+    pub(super) fn new(options: PgPoolOptions, server: PgConnectOptions, address: String) -> Self {
+        let patience = options.get_acquire_timeout();
+        Self { connections: options.connect_lazy_with(server), patience, rest: Rest::of(REST), address }
     }
 
     pub(super) async fn take(&self) -> Result<Taken, SourceError> {
-        let connection = self.connections.acquire().await.map_err(|error| match error {
-            sqlx::Error::PoolTimedOut => SourceError::Unavailable(format!(
-                "{} gave no connection within {} s",
-                self.address,
-                PATIENCE.as_secs()
-            )),
-            error => error.into(),
+        if self.rest.lasts() {
+            return Err(SourceError::Unavailable(format!(
+                "{} gave no connection a moment ago",
+                self.address
+            )));
+        }
+        let connection = self.connections.acquire().await.map_err(|error| {
+            self.rest.begin();
+            match error {
+                // For so long connections are tried again that were refused, and busy ones are waited for.
+                sqlx::Error::PoolTimedOut => SourceError::Unavailable(format!(
+                    "{} gave no connection within {} s",
+                    self.address,
+                    self.patience.as_secs_f64()
+                )),
+                error => error.into(),
+            }
         })?;
         Ok(Taken { connection, given_back: false })
     }

@@ -17,16 +17,19 @@ use super::{
 use crate::{
     changes::ChangeLog,
     random,
+    shard::Width,
     student::{MARKS, Student},
 };
 
 /// Transactions that see the same snapshot, each on a connection of its own.
 ///
 /// A TRUNCATE is not MVCC-safe: it empties a table for snapshots older than itself. So every transaction locks
-/// the tables against it before the snapshot is taken, and until it ends.
+/// the tables against it before the snapshot is taken, and until it ends. (Whoever truncates meanwhile waits, and
+/// look-ups wait behind it: a `lock_timeout` is good manners there.)
 pub(super) struct PostgresSnapshot {
-    /// The first is the one that the snapshot comes from.
-    connections: Vec<PgConnection>,
+    /// Where the snapshot comes from.
+    leader: PgConnection,
+    followers: Vec<PgConnection>,
     origin: Origin,
 }
 
@@ -48,20 +51,18 @@ const LOCK: &str = "LOCK TABLE students, natural_science_results, social_science
 
 impl PostgresSnapshot {
     pub(super) async fn take(server: &Server) -> Result<Self, SourceError> {
-        let mut connections = Vec::new();
-        for _ in 0..STREAMS {
-            connections.push(server.connect(Purpose::Bulk).await?);
+        let mut leader = server.connect(Purpose::Bulk).await?;
+        let mut followers = Vec::new();
+        for _ in 1..STREAMS {
+            followers.push(server.connect(Purpose::Bulk).await?);
         }
-        lock_tables(&mut connections).await?;
-        let (leader, followers) = connections
-            .split_first_mut()
-            .ok_or_else(|| SourceError::Unusable("no stream to read".to_owned()))?;
+        lock_tables(&mut leader, &mut followers).await?;
         let row = sqlx::query(
             "SELECT pg_export_snapshot(), pg_current_snapshot()::text, pg_is_in_recovery(), \
                     (SELECT system_identifier::text FROM pg_control_system()), \
                     (SELECT id FROM data_set), coalesce((SELECT complete FROM data_set), false)",
         );
-        let row = row.fetch_one(&mut *leader).await?;
+        let row = row.fetch_one(&mut leader).await?;
         if row.try_get(2)? {
             return Err(schema::standby(server.place()));
         }
@@ -73,32 +74,41 @@ impl PostgresSnapshot {
             )));
         }
         let missing: Option<Vec<String>> =
-            sqlx::query_scalar(schema::MISSING_TRIGGERS).fetch_one(&mut *leader).await?;
+            sqlx::query_scalar(schema::MISSING_TRIGGERS).fetch_one(&mut leader).await?;
         if let Some(missing) = missing {
             return Err(schema::without_triggers(server.place(), &missing));
         }
         let exported: String = row.try_get(0)?;
-        for follower in followers {
-            let import = format!("SET TRANSACTION SNAPSHOT '{exported}'");
-            sqlx::raw_sql(sqlx::AssertSqlSafe(import)).execute(follower).await?;
+        for follower in &mut followers {
+            import(follower, &exported).await?;
         }
-        // Only now: whoever holds the token holds everything that was committed before it, and so the snapshot.
-        let token = random::hex_u64();
-        let mut writer = server.connect(Purpose::Bulk).await?;
-        sqlx::query("INSERT INTO release_tokens VALUES ($1)").bind(&token).execute(&mut writer).await?;
         let origin = Origin {
             data_set: row.try_get(4)?,
             system: row.try_get(3)?,
-            token,
+            token: commit_token(server, &exported).await?,
             snapshot: log::parse(row.try_get(1)?)?,
         };
-        Ok(Self { connections, origin })
+        Ok(Self { leader, followers, origin })
     }
+}
 
-    fn leader(&mut self) -> &mut PgConnection {
-        // There are STREAMS connections.
-        &mut self.connections[0]
-    }
+/// Commits a token behind the snapshot: whoever holds it holds everything that was committed before it, and so the
+/// snapshot. It is committed under that snapshot, which no other server can import: after a fail-over the token would
+/// vouch for a database that lacks what the snapshot saw.
+async fn commit_token(server: &Server, exported: &str) -> Result<String, SourceError> {
+    let token = random::hex_u64();
+    let mut writer = server.connect(Purpose::Bulk).await?;
+    sqlx::raw_sql("BEGIN ISOLATION LEVEL REPEATABLE READ").execute(&mut writer).await?;
+    import(&mut writer, exported).await?;
+    sqlx::query("INSERT INTO release_tokens VALUES ($1)").bind(&token).execute(&mut writer).await?;
+    sqlx::raw_sql("COMMIT").execute(&mut writer).await?;
+    Ok(token)
+}
+
+async fn import(connection: &mut PgConnection, exported: &str) -> Result<(), SourceError> {
+    let import = format!("SET TRANSACTION SNAPSHOT '{exported}'");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(import)).execute(connection).await?;
+    Ok(())
 }
 
 #[async_trait]
@@ -108,23 +118,27 @@ impl SnapshotReader for PostgresSnapshot {
     }
 
     async fn census(&mut self) -> Result<Vec<(u32, u32)>, SourceError> {
-        let census = sqlx::query("SELECT id / 1000, count(*) FROM students GROUP BY 1 ORDER BY 1");
-        let rows = census.fetch_all(self.leader()).await?;
-        let counts = rows.iter().map(|row| {
-            let (block, count): (i32, i64) = (row.try_get(0)?, row.try_get(1)?);
+        const BLOCK: u32 = Width::DENSE.get();
+        let census = format!("SELECT id / {BLOCK}, count(*) FROM students GROUP BY 1 ORDER BY 1");
+        let counted = sqlx::query_as(sqlx::AssertSqlSafe(census)).fetch_all(&mut self.leader).await?;
+        let counts = counted.into_iter().map(|(block, count): (i32, i64)| {
             let counted = u32::try_from(block).ok().zip(u32::try_from(count).ok());
             counted.ok_or_else(|| SourceError::InvalidRow {
-                id: i64::from(block) * 1_000,
+                id: i64::from(block) * i64::from(BLOCK),
                 problem: "id: out of range".to_owned(),
             })
         });
         counts.collect()
     }
 
+    async fn holds(&mut self, origin: &Origin) -> Result<bool, SourceError> {
+        super::holds(&mut self.leader, origin).await
+    }
+
     async fn changes(&mut self) -> Result<ChangeLog, SourceError> {
         let log = sqlx::query_as("SELECT student_id, changed::text::bigint, token FROM changes");
-        let rows: Vec<(i32, i64, i64)> = log.fetch_all(self.leader()).await?;
-        rows.into_iter().map(|(student, changed, token)| log::row(student, (changed, token))).collect()
+        let rows: Vec<(i32, i64, i64)> = log.fetch_all(&mut self.leader).await?;
+        Ok(rows.into_iter().map(|(student, changed, token)| log::row(student, (changed, token))).collect())
     }
 
     async fn read(
@@ -134,10 +148,11 @@ impl SnapshotReader for PostgresSnapshot {
     ) -> Result<(), SourceError> {
         // The streams take the runs in turn, and each is a few batches ahead of those that are handed on.
         let runs = runs(&ranges);
-        let streams = self.connections.len();
+        let connections: Vec<_> = [self.leader].into_iter().chain(self.followers).collect();
+        let streams = connections.len();
         let mut reading = JoinSet::new();
         let mut read = Vec::new();
-        for (place, connection) in self.connections.into_iter().enumerate() {
+        for (place, connection) in connections.into_iter().enumerate() {
             let runs: Vec<_> = runs.iter().skip(place).step_by(streams).map(|run| run.to_vec()).collect();
             let (sender, receiver) = mpsc::channel(RUN);
             reading.spawn(read_each(connection, runs, sender));
@@ -172,25 +187,26 @@ fn runs(ranges: &[RangeInclusive<u32>]) -> Vec<&[RangeInclusive<u32>]> {
 }
 
 /// Begins a transaction on each connection and locks the tables in it. No snapshot is taken yet.
-async fn lock_tables(connections: &mut [PgConnection]) -> Result<(), SourceError> {
+async fn lock_tables(leader: &mut PgConnection, followers: &mut [PgConnection]) -> Result<(), SourceError> {
+    let mut connections: Vec<_> = [leader].into_iter().chain(followers).collect();
     let mut tries = 1;
     loop {
-        match try_to_lock_tables(connections).await {
+        match try_to_lock_tables(&mut connections).await {
             Err(error) if tries < TRIES && is_lock_timeout(&error) => {}
             locked => return Ok(locked?),
         }
-        for connection in &mut *connections {
-            sqlx::raw_sql("ROLLBACK").execute(connection).await?;
+        for connection in &mut connections {
+            sqlx::raw_sql("ROLLBACK").execute(&mut **connection).await?;
         }
         tokio::time::sleep(PAUSE).await;
         tries += 1;
     }
 }
 
-async fn try_to_lock_tables(connections: &mut [PgConnection]) -> Result<(), sqlx::Error> {
+async fn try_to_lock_tables(connections: &mut [&mut PgConnection]) -> Result<(), sqlx::Error> {
     for connection in connections {
         for statement in ["BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY", LOCK_TIMEOUT, LOCK] {
-            sqlx::raw_sql(statement).execute(&mut *connection).await?;
+            sqlx::raw_sql(statement).execute(&mut **connection).await?;
         }
     }
     Ok(())

@@ -43,7 +43,7 @@ pub(super) async fn migrate(connection: &mut PgConnection, up_to: Option<i64>) -
 }
 
 pub(super) fn without_triggers(place: &str, missing: &[String]) -> SourceError {
-    SourceError::Unusable(format!(
+    SourceError::Unlogged(format!(
         "{place} has no trigger {} as this program makes it, so changes may have gone unlogged; restore the \
          trigger and call log_changes('{{0}}'), or seed a new database",
         missing.join(", ")

@@ -20,7 +20,7 @@ use pool::Pool;
 
 /// A SQLite file of results.
 #[derive(Debug, Clone)]
-pub struct SqliteSource {
+pub(super) struct SqliteSource {
     pool: Pool,
     place: String,
 }
@@ -51,14 +51,7 @@ impl Source for SqliteSource {
 
     async fn holds(&self, origin: &Origin) -> Result<bool, SourceError> {
         let origin = origin.clone();
-        self.pool
-            .run(move |connection| {
-                Ok(data_set(connection)?.id == origin.data_set
-                    && connection
-                        .prepare_cached("SELECT 1 FROM release_tokens WHERE token = ?")?
-                        .exists(params![origin.token])?)
-            })
-            .await
+        self.pool.run(move |connection| holds(connection, &origin)).await
     }
 
     async fn changes_since(&self, since: &Snapshot) -> Result<ChangesSince, SourceError> {
@@ -112,6 +105,11 @@ async fn blocking<T: Send + 'static>(
 ) -> Result<T, SourceError> {
     let answer = tokio::task::spawn_blocking(work).await;
     answer.map_err(|error| SourceError::Unavailable(format!("a database call died: {error}")))?
+}
+
+fn holds(connection: &Connection, origin: &Origin) -> Result<bool, SourceError> {
+    let mut token = connection.prepare_cached("SELECT 1 FROM release_tokens WHERE token = ?")?;
+    Ok(data_set(connection)?.id == origin.data_set && token.exists(params![origin.token])?)
 }
 
 /// The one row of `data_set`.

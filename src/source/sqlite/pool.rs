@@ -70,8 +70,8 @@ impl Pool {
     }
 
     /// Opens a connection that belongs to the caller, for work that keeps it for long.
-    pub(super) fn open(&self) -> Result<Connection, SourceError> {
-        self.connect().map(|pooled| pooled.connection)
+    pub(super) fn open(&self) -> Result<Pooled, SourceError> {
+        self.connect()
     }
 
     fn take(&self) -> Result<Pooled, SourceError> {

@@ -10,15 +10,15 @@ use tokio::sync::mpsc;
 
 use super::{
     super::{Origin, SnapshotReader, SourceError},
-    blocking, data_set,
-    pool::Pool,
+    blocking, data_set, holds,
+    pool::{Pool, Pooled},
     rows,
 };
-use crate::{changes::ChangeLog, random, student::Student};
+use crate::{changes::ChangeLog, random, shard::Width, student::Student};
 
 /// One read transaction on a connection of its own: WAL keeps the file still for it while others write.
 pub(super) struct SqliteSnapshot {
-    connection: Arc<Mutex<Connection>>,
+    connection: Arc<Mutex<Pooled>>,
     origin: Origin,
 }
 
@@ -32,7 +32,13 @@ impl SqliteSnapshot {
         let data_set = data_set(&connection)?;
         // Only now: whoever holds the token holds everything that was committed before it, and so the snapshot.
         let token = random::hex_u64();
-        pool.open()?.execute("INSERT INTO release_tokens VALUES (?)", params![token])?;
+        let writer = pool.open()?;
+        if writer.incarnation() != connection.incarnation() {
+            return Err(SourceError::Unavailable(
+                "another file took the database's place just now".to_owned(),
+            ));
+        }
+        writer.execute("INSERT INTO release_tokens VALUES (?)", params![token])?;
         let origin =
             Origin { system: data_set.id.clone(), data_set: data_set.id, token, snapshot: data_set.snapshot };
         Ok(Self { connection: Arc::new(Mutex::new(connection)), origin })
@@ -49,12 +55,20 @@ impl SnapshotReader for SqliteSnapshot {
         let connection = self.connection.clone();
         blocking(move || {
             lock(&connection)
-                .prepare("SELECT id / 1000, count(*) FROM students GROUP BY 1 ORDER BY 1")?
+                .prepare(&format!(
+                    "SELECT id / {}, count(*) FROM students GROUP BY 1 ORDER BY 1",
+                    Width::DENSE
+                ))?
                 .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
                 .collect::<Result<_, _>>()
                 .map_err(Into::into)
         })
         .await
+    }
+
+    async fn holds(&mut self, origin: &Origin) -> Result<bool, SourceError> {
+        let (connection, origin) = (self.connection.clone(), origin.clone());
+        blocking(move || holds(&lock(&connection), &origin)).await
     }
 
     async fn changes(&mut self) -> Result<ChangeLog, SourceError> {
@@ -94,7 +108,7 @@ impl SnapshotReader for SqliteSnapshot {
 }
 
 /// Whatever a panicking thread did, a read transaction is what it was.
-fn lock(connection: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
+fn lock(connection: &Mutex<Pooled>) -> MutexGuard<'_, Pooled> {
     connection.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

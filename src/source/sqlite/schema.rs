@@ -51,7 +51,7 @@ pub(super) fn check(connection: &Connection, path: &Path) -> Result<(), SourceEr
     for (name, sql) in each_trigger() {
         let there: i64 = statement.query_row([sql], |row| row.get(0))?;
         if complete && there == 0 {
-            return Err(SourceError::Unusable(format!(
+            return Err(SourceError::Unlogged(format!(
                 "{path} has no trigger {name} as this program makes it, so changes may have gone unlogged; \
                  restore the trigger, or seed a new database"
             )));
