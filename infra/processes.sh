@@ -3,6 +3,8 @@
 # Of a part that runs, STACK_DIR/run/PART holds the process id, what tells the process from every other, and where it
 # listens.
 
+boot=$(</proc/sys/kernel/random/boot_id)
+
 # What, beside its id, tells a process from every other: ids are used again. Nothing for one that has ended.
 birth() {
   local stat
