@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use http::{Method, Request, StatusCode, header::CONTENT_LENGTH};
 use object_store::{
-    BackoffConfig, ClientOptions, RetryConfig,
+    BackoffConfig, ClientConfigKey, ClientOptions, RetryConfig,
     aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey},
     client::{HttpConnector, HttpRequestBody, ReqwestConnector},
     path::Path,
@@ -55,9 +55,10 @@ pub(super) fn open(name: &str, patience: Patience) -> Result<Arc<AmazonS3>, Rele
         max_retries: retries,
         retry_timeout: asking,
     };
-    let client = ClientOptions::new().with_timeout(answer).with_connect_timeout(CONNECT);
-    let mut builder =
-        AmazonS3Builder::from_env().with_client_options(client).with_retry(retry).with_bucket_name(name);
+    let mut builder = AmazonS3Builder::from_env()
+        .with_client_options(client_options(answer))
+        .with_retry(retry)
+        .with_bucket_name(name);
     let endpoint = [AmazonS3ConfigKey::S3Endpoint, AmazonS3ConfigKey::Endpoint]
         .iter()
         .find_map(|key| builder.get_config_value(key));
@@ -72,6 +73,17 @@ pub(super) fn open(name: &str, patience: Patience) -> Result<Arc<AmazonS3>, Rele
     }
     let store = builder.build().map_err(|error| unusable(name, &reason(&error)))?;
     Ok(Arc::new(store))
+}
+
+/// How the store is asked: as the `AWS_*` variables say (`AWS_PROXY_URL`, `AWS_TIMEOUT` and so on), and where they say
+/// nothing, with a time limit for an answer and for a connection.
+fn client_options(answer: Duration) -> ClientOptions {
+    let options = ClientOptions::new().with_timeout(answer).with_connect_timeout(CONNECT);
+    let variables = std::env::vars_os().filter_map(|(name, value)| {
+        let name = name.to_str()?.strip_prefix("AWS_")?.to_ascii_lowercase();
+        Some((name.parse().ok()?, value.into_string().ok()?))
+    });
+    variables.fold(options, |options, (key, value): (ClientConfigKey, _)| options.with_config(key, value))
 }
 
 /// object_store takes any text for an endpoint, and panics when it asks there.
@@ -110,9 +122,7 @@ async fn ask_for_bucket(store: &AmazonS3, name: &str, method: Method) -> Result<
     }
     *request.method_mut() = method;
     *request.uri_mut() = url.as_str().parse().map_err(|error| unusable(name, &error))?;
-    let options =
-        ClientOptions::new().with_allow_http(true).with_timeout(ANSWER).with_connect_timeout(CONNECT);
-    let client = ReqwestConnector::default().connect(&options);
+    let client = ReqwestConnector::default().connect(&client_options(ANSWER).with_allow_http(true));
     let client = client.map_err(|error| unusable(name, &reason(&error)))?;
     // The URL is signed, so it is not for everybody's eyes; the last error of the chain does not name it.
     let silent = |error| {

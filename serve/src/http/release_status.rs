@@ -21,7 +21,8 @@ struct ReleaseStatus {
 struct ChangesStatus {
     /// How many students have changed since the release: their results are answered live.
     since_release: usize,
-    /// Whether everybody has: the release is of another data set, or of a state that the database lost.
+    /// Whether everybody has: the release is of another data set, or of a state that the database lost, or the
+    /// database was seen not to log its changes.
     everybody: bool,
     /// Seconds since the database last answered; null where it has not since this server started.
     age_seconds: Option<f64>,
