@@ -55,8 +55,6 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let (bucket, database) = arguments.bucket_and_database()?;
     let store = bucket.open()?;
     let directory = CacheDirectory::open(&arguments.cache_dir)?;
-    let workers = thread::available_parallelism()?.get();
-    let (sockets, addresses) = Sockets::bind(&arguments.listen, workers)?;
 
     // Everything but the serving itself lives on this runtime: connections belong to the one that made them.
     let runtime = runtime::Builder::new_multi_thread()
@@ -77,12 +75,25 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let admin_address = admin.local_addr()?;
     let stop = runtime.block_on(async { stop_signal() })?;
 
-    let changes = source.clone().map(|source| ChangeFollower::new(source, shared, directory.journal()));
-    if let Some(changes) = &changes {
-        changes.load_written();
-    }
+    let mut changes = source.clone().map(|source| ChangeFollower::new(source, shared, directory.journal()));
     let releases = ReleaseFollower { store, directory, shared };
-    runtime.block_on(releases.load_cached());
+    // Nobody is let in before this server knows what an earlier one did not live to hear: a front that is refused asks
+    // another server.
+    let mut stop = Box::pin(stop);
+    let prepared = async {
+        releases.first().await;
+        if let Some(changes) = &mut changes {
+            changes.first().await;
+        }
+    };
+    let stopped = async {
+        tokio::select! { () = prepared => false, () = &mut stop => true }
+    };
+    if runtime.block_on(stopped) {
+        return Ok(());
+    }
+    let workers = thread::available_parallelism()?.get();
+    let (sockets, addresses) = Sockets::bind(&arguments.listen, workers)?;
     runtime.spawn(releases.run());
     if let Some(changes) = changes {
         runtime.spawn(changes.run());

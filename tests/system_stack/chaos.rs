@@ -5,7 +5,7 @@ use std::{thread, time::Duration};
 use crate::{
     load::{Corrections, Load},
     stack::Stack,
-    system::{eventually, within},
+    system::{Client, eventually, within},
     truth::TRUTH,
 };
 
@@ -44,6 +44,30 @@ fn a_replica_that_is_killed_under_load_fails_no_request() {
     tally.is_faultless();
     assert_eq!(tally.of("told to come back"), 0, "{tally:?}");
     assert_eq!(tally.of("connection closed before an answer"), 0, "{tally:?}");
+}
+
+#[test]
+fn a_replica_that_was_dead_while_marks_were_corrected_shows_none_of_the_old_ones() {
+    let mut stack = crate::stack::stack();
+    let [replica, ..] = stack.replicas();
+    for round in 0..3 {
+        stack.kill("REPLICA_1");
+        let name = format!("Corrected {round}");
+        stack.sql(&format!("UPDATE students SET name = '{name}' WHERE id % 100 = 7"));
+        let (replica, expected) = (replica.clone(), name.clone());
+        let asking = thread::spawn(move || {
+            let mut answers = 0;
+            within(Duration::from_secs(60), "the replica is back", || {
+                let mut client = Client::tcp(&replica).ok()?;
+                let answer = client.get(&format!("/student/{}.json", 100 * (answers % 100) + 7));
+                assert_eq!((answer.status, &answer.json()["name"]), (200, &expected.clone().into()));
+                answers += 1;
+                (answers == 1_000).then_some(())
+            });
+        });
+        stack.up();
+        asking.join().unwrap();
+    }
 }
 
 #[test]

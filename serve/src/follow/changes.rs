@@ -13,6 +13,8 @@ pub(crate) struct ChangeFollower {
     source: Arc<dyn Source>,
     shared: &'static Shared,
     written: Written,
+    /// What was heard before anybody was answered.
+    heard: Option<Heard>,
     /// The last change of everything when the database was seen not to log its changes.
     doubt: Option<Option<Change>>,
 }
@@ -45,11 +47,21 @@ struct Heard {
 
 impl ChangeFollower {
     pub(crate) fn new(source: Arc<dyn Source>, shared: &'static Shared, journal: PathBuf) -> Self {
-        Self { source, shared, written: Written::at(journal), doubt: None }
+        Self { source, shared, written: Written::at(journal), heard: None, doubt: None }
     }
 
-    /// Takes up what an earlier server knew.
-    pub(crate) fn load_written(&self) {
+    /// Hears the database, or else takes up what an earlier server knew. Not the other way round: what was committed
+    /// while no server ran is in no journal.
+    pub(crate) async fn first(&mut self) {
+        match tokio::time::timeout(PATIENCE, self.hear_everything()).await {
+            Ok(Ok(heard)) => self.heard = Some(heard),
+            Ok(Err(error)) => self.load_written(&error.to_string()),
+            Err(_) => self.load_written("it does not answer"),
+        }
+    }
+
+    fn load_written(&self, error: &str) {
+        tracing::error!(error, "the database is not heard; what an earlier server knew is all that is known");
         if let Some((data_set, log)) = self.written.read() {
             let known =
                 Known { data_set, log, seen: Snapshot::NOTHING, missing_token: None, doubtful: false };
@@ -60,9 +72,14 @@ impl ChangeFollower {
     /// Follows the database for ever.
     pub(crate) async fn run(mut self) {
         let mut pause = INTERVAL;
+        let mut first = self.heard.take();
         loop {
             // Whatever went wrong, the database that is heard next may be another one, or an older one.
-            let error = match self.hear_everything().await {
+            let hearing = match first.take() {
+                Some(heard) => Ok(heard),
+                None => self.hear_everything().await,
+            };
+            let error = match hearing {
                 Ok(heard) => {
                     tracing::info!("following the changes in the database");
                     pause = INTERVAL;

@@ -18,17 +18,22 @@ pub(crate) struct ReleaseFollower {
 /// release is loaded, what changed since the last one is answered live, so nobody waits for it.
 const INTERVAL: Duration = Duration::from_millis(250);
 
+/// How long a server may take to load its first release before it answers that there is none.
+const FIRST: Duration = Duration::from_secs(10);
+
 /// The pause after a failure doubles up to this.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 impl ReleaseFollower {
-    /// Loads what an earlier server left, which takes no store.
-    pub(crate) async fn load_cached(&self) {
+    /// Loads what an earlier server left, which takes no store, or else what the store has, if it answers soon.
+    pub(crate) async fn first(&self) {
         match self.directory.load(&self.store).await {
-            Ok(Some(release)) => self.switch_to(release),
+            Ok(Some(release)) => return self.switch_to(release),
             Ok(None) => {}
             Err(error) => tracing::warn!(%error, "the cached release is unusable; waiting for the store"),
         }
+        // What goes wrong here goes wrong again in a moment, and is told then.
+        let _tried = tokio::time::timeout(FIRST, self.step(false)).await;
     }
 
     /// Follows the bucket for ever.

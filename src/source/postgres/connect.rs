@@ -37,7 +37,7 @@ const CONNECTING: Duration = Duration::from_secs(10);
 
 /// How long a caller waits for a connection; of the look-ups, part of the patience that somebody has with an answer.
 const PATIENCE: Duration = Duration::from_secs(2);
-const LOOK_UP_PATIENCE: Duration = Duration::from_millis(500);
+const LOOK_UP_PATIENCE: Duration = Duration::from_millis(1_500);
 
 impl Server {
     pub(super) fn at_url(url: &str) -> Result<Self, SourceError> {
