@@ -2,8 +2,9 @@
 
 use crate::{
     Database, changed_since, now,
-    postgres::{Corrector, PostgresDatabase},
+    postgres::{CLUSTER, Corrector, PostgresDatabase},
     seeded,
+    seeding::unusable,
 };
 
 /// What the database says to a statement that it refuses.
@@ -66,4 +67,33 @@ async fn functions_in_public_that_fit_the_arguments_better_do_not_stand_in_for_t
         .await;
     database.edit("UPDATE students SET name = 'Corrected' WHERE id = 5").await;
     assert_eq!(changed_since(&*source, &before).await, [5]);
+}
+
+#[tokio::test]
+async fn a_table_that_is_fed_round_the_triggers_is_not_believed_in() {
+    let [database, upstream] = [PostgresDatabase::new(), PostgresDatabase::new()];
+    let source = seeded(&database).await;
+    let before = now(&*source).await;
+    let _upstream = seeded(&upstream).await;
+    let [subscriber, publisher] = [database.name(), upstream.name()];
+    upstream.edit("CREATE PUBLICATION everything FOR TABLE students").await;
+    upstream.edit(&format!("SELECT pg_create_logical_replication_slot('{subscriber}', 'pgoutput')")).await;
+    database
+        .edit(&format!(
+            "CREATE SUBSCRIPTION {subscriber} CONNECTION 'host=127.0.0.1 port={} user=postgres dbname={publisher}' \
+             PUBLICATION everything WITH (create_slot = false, slot_name = '{subscriber}', copy_data = false)",
+            CLUSTER.port()
+        ))
+        .await;
+    for problem in [unusable(source.changes_since(&before).await), unusable(source.snapshot().await)] {
+        assert!(problem.contains("has a subscription that feeds students"), "{problem}");
+    }
+    database.edit(&format!("DROP SUBSCRIPTION {subscriber}")).await;
+    assert_eq!(changed_since(&*source, &before).await, [0; 0]);
+
+    database.edit("CREATE TABLE late_students () INHERITS (students)").await;
+    let problem = unusable(source.changes_since(&before).await);
+    assert!(problem.contains("has a table that inherits from students"), "{problem}");
+    database.edit("DROP TABLE late_students").await;
+    assert_eq!(changed_since(&*source, &before).await, [0; 0]);
 }

@@ -90,8 +90,8 @@ async fn all_triggers_that_are_missing_are_named_together() {
     let problem = unusable(source.changes_since(&before).await);
     assert!(
         problem.contains(
-            " has no trigger students_insert_logged, students_update_logged, students_delete_logged as this \
-             program makes it, so changes may have gone unlogged"
+            " has no trigger students_insert_logged, no trigger students_update_logged, \
+             no trigger students_delete_logged, so changes may have gone unlogged"
         ),
         "{problem}"
     );

@@ -24,7 +24,7 @@ static POLL: LazyLock<String> = LazyLock::new(|| {
                 array_agg(student_id), array_agg(changed::text::bigint), array_agg(token) \
          FROM (SELECT * FROM changes WHERE changed >= $1::text::xid8 \
                UNION ALL SELECT * FROM changes WHERE changed = ANY ($2::text::xid8[])) AS news",
-        schema::MISSING_TRIGGERS
+        schema::WAYS_ROUND
     )
 });
 
@@ -47,7 +47,7 @@ pub(super) async fn changes_since(
 ) -> Result<ChangesSince, SourceError> {
     let in_progress: Vec<_> = since.in_progress().iter().map(u64::to_string).collect();
     let mut asked = pool.take().await?;
-    let (data_set, complete, standby, incarnation, missing, snapshot, students, transactions, tokens): Poll =
+    let (data_set, complete, standby, incarnation, ways_round, snapshot, students, transactions, tokens): Poll =
         sqlx::query_as(POLL.as_str())
             .bind(since.xmax().to_string())
             .bind(format!("{{{}}}", in_progress.join(",")))
@@ -60,8 +60,8 @@ pub(super) async fn changes_since(
     let (Some(data_set), Some(complete)) = (data_set, complete) else {
         return Err(SourceError::Unusable(format!("{place} has lost the row that names its data set")));
     };
-    if let Some(missing) = missing.filter(|_| complete) {
-        return Err(schema::without_triggers(place, &missing));
+    if let Some(ways_round) = ways_round.filter(|_| complete) {
+        return Err(schema::unlogged(place, &ways_round));
     }
     let students = students.unwrap_or_default();
     let changes = transactions.unwrap_or_default().into_iter().zip(tokens.unwrap_or_default());

@@ -73,10 +73,10 @@ impl PostgresSnapshot {
                 server.place()
             )));
         }
-        let missing: Option<Vec<String>> =
-            sqlx::query_scalar(schema::MISSING_TRIGGERS).fetch_one(&mut leader).await?;
-        if let Some(missing) = missing {
-            return Err(schema::without_triggers(server.place(), &missing));
+        let ways_round: Option<Vec<String>> =
+            sqlx::query_scalar(schema::WAYS_ROUND).fetch_one(&mut leader).await?;
+        if let Some(ways_round) = ways_round {
+            return Err(schema::unlogged(server.place(), &ways_round));
         }
         let exported: String = row.try_get(0)?;
         for follower in &mut followers {

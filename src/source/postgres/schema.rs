@@ -17,19 +17,31 @@ const MIGRATIONS: [(i64, &str, &str); 3] = [
     (3, "change log", include_str!("../../../migrations/0003_change_log.up.sql")),
 ];
 
-/// The names of the triggers that are not there, or that do not fire after every statement of every session; NULL
-/// where none is missing. A `tgtype` is the event of a statement's AFTER trigger (PostgreSQL's `pg_trigger.h`).
-pub(super) const MISSING_TRIGGERS: &str = "
-SELECT array_agg(name || '_' || event || '_logged')
-FROM (VALUES ('students', 'log_changed_students'), ('natural_science_results', 'log_changed_results'),
-             ('social_science_results', 'log_changed_results')) AS tracked (name, log),
-     (VALUES ('insert'), ('update'), ('delete'), ('truncate')) AS events (event)
-WHERE NOT EXISTS (
-  SELECT FROM pg_trigger
-  WHERE tgrelid = to_regclass(name) AND tgname = name || '_' || event || '_logged' AND tgenabled = 'A'
-    AND tgfoid = to_regproc(CASE event WHEN 'truncate' THEN 'log_truncation' ELSE log END) AND tgqual IS NULL
-    AND tgtype = CASE event WHEN 'insert' THEN 4 WHEN 'delete' THEN 8 WHEN 'update' THEN 16 ELSE 32 END
-)";
+/// The ways that there are round the change log; NULL where there is none. A trigger is not there, or does not fire
+/// after every statement of every session (a `tgtype` is the event of a statement's AFTER trigger, PostgreSQL's
+/// `pg_trigger.h`). A subscription feeds a table: that fires no statement triggers. Rows are in a child of a table, which
+/// has no triggers of ours.
+pub(super) const WAYS_ROUND: &str = "
+SELECT array_agg(way) FROM (
+  SELECT 'no trigger ' || name || '_' || event || '_logged'
+  FROM (VALUES ('students', 'log_changed_students'), ('natural_science_results', 'log_changed_results'),
+               ('social_science_results', 'log_changed_results')) AS tracked (name, log),
+       (VALUES ('insert'), ('update'), ('delete'), ('truncate')) AS events (event)
+  WHERE NOT EXISTS (
+    SELECT FROM pg_trigger
+    WHERE tgrelid = to_regclass(name) AND tgname = name || '_' || event || '_logged' AND tgenabled = 'A'
+      AND tgfoid = to_regproc(CASE event WHEN 'truncate' THEN 'log_truncation' ELSE log END) AND tgqual IS NULL
+      AND tgtype = CASE event WHEN 'insert' THEN 4 WHEN 'delete' THEN 8 WHEN 'update' THEN 16 ELSE 32 END
+  )
+  UNION ALL
+  SELECT 'a subscription that feeds ' || srrelid::regclass::text FROM pg_subscription_rel
+  WHERE srrelid IN (to_regclass('students'), to_regclass('natural_science_results'),
+                    to_regclass('social_science_results'))
+  UNION ALL
+  SELECT 'a table that inherits from ' || inhparent::regclass::text FROM pg_inherits
+  WHERE inhparent IN (to_regclass('students'), to_regclass('natural_science_results'),
+                      to_regclass('social_science_results'))
+) AS ways (way)";
 
 /// Applies the migrations up to this one, or all, that have not been applied. Several callers wait for each other.
 pub(super) async fn migrate(connection: &mut PgConnection, up_to: Option<i64>) -> Result<(), SourceError> {
@@ -42,11 +54,11 @@ pub(super) async fn migrate(connection: &mut PgConnection, up_to: Option<i64>) -
     Ok(())
 }
 
-pub(super) fn without_triggers(place: &str, missing: &[String]) -> SourceError {
+pub(super) fn unlogged(place: &str, ways_round: &[String]) -> SourceError {
     SourceError::Unlogged(format!(
-        "{place} has no trigger {} as this program makes it, so changes may have gone unlogged; restore the \
-         trigger and call log_changes('{{0}}'), or seed a new database",
-        missing.join(", ")
+        "{place} has {}, so changes may have gone unlogged; make it as the migrations do, \
+         call log_changes('{{0}}') then, or seed a new database",
+        ways_round.join(", ")
     ))
 }
 

@@ -27,7 +27,7 @@ max_connections = 200
 fsync = off
 listen_addresses = '127.0.0.1'
 max_wal_senders = 4
-wal_level = replica
+wal_level = logical
 ";
 
 impl Postgres {
