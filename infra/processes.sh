@@ -62,9 +62,14 @@ clear_remains() {
 }
 
 await() {
-  local part=$1 deadline=$((SECONDS + 60)) ready=ready_${1%-[1-3]}
+  local part=$1 deadline=$((SECONDS + 60)) ready=ready_${1%-[1-3]} revived=
   until "$ready" "${part#serve-}"; do
-    alive "$part" || failed "$part" "$part ended"
+    # What was about to stop when it was looked for is started now, once.
+    if ! alive "$part"; then
+      [[ ! $revived ]] || failed "$part" "$part ended"
+      revived=yes
+      revive "$part"
+    fi
     ((SECONDS < deadline)) || failed "$part" "$part was not ready within 60 s"
     sleep 0.05
   done

@@ -9,7 +9,7 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -39,6 +39,8 @@ struct Inner {
     in_flight: Mutex<HashMap<(StudentId, Standing), LookUp>>,
     /// Whether the database failed when it was last asked: a failure is logged when it begins, not for every look-up.
     failing: AtomicBool,
+    /// When it was last said that an answer was refused.
+    refusal_said: Mutex<Option<Instant>>,
 }
 
 type Found = Result<Answer, Refusal>;
@@ -75,6 +77,9 @@ pub(crate) enum Refusal {
 /// waits some milliseconds; a database a hundred times as slow still answers within [`PATIENCE`].
 const IN_FLIGHT: usize = 256;
 
+/// How long a refusal that goes on is not said again.
+const SAY_AGAIN: Duration = Duration::from_secs(10);
+
 /// What a look-up may take altogether. Somebody who waited this long is better told to come back.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -86,6 +91,7 @@ impl Live {
             runtime,
             in_flight: Mutex::default(),
             failing: AtomicBool::new(false),
+            refusal_said: Mutex::default(),
         }))
     }
 
@@ -131,12 +137,12 @@ impl Inner {
         let (student, read) = self.source.student(id).await.map_err(|error| {
             // An invalid row names its student; that part is for the publisher's eyes, not for a log.
             match error {
-                SourceError::InvalidRow { .. } => refused("a row is invalid"),
+                SourceError::InvalidRow { .. } => self.refused("a row is invalid"),
                 other => self.failed(&other.to_string()),
             }
         })?;
         if !known.admits(id, read) {
-            return Err(refused("the database has less than it had logged before; it was restored"));
+            return Err(self.refused("the database has less than it had logged before; it was restored"));
         }
         if self.failing.swap(false, Ordering::Relaxed) {
             tracing::info!("live look-ups are answered again");
@@ -155,6 +161,16 @@ impl Inner {
         Ok(Answer { document, origin: Origin::Database })
     }
 
+    /// The database answers, and this student's answer is none to show. Said now and then, not for every look-up.
+    fn refused(&self, error: &str) -> Refusal {
+        let mut said = self.refusal_said.lock().unwrap_or_else(PoisonError::into_inner);
+        if said.is_none_or(|said| said.elapsed() > SAY_AGAIN) {
+            *said = Some(Instant::now());
+            tracing::warn!(error, "live look-ups are refused");
+        }
+        Refusal::Unavailable
+    }
+
     fn failed(&self, error: &str) -> Refusal {
         if !self.failing.swap(true, Ordering::Relaxed) {
             tracing::warn!(error, "live look-ups fail");
@@ -168,12 +184,6 @@ impl Inner {
         let entry = found.inspect_err(|error| tracing::debug!(%error, "the cache was not asked")).ok()??;
         (entry.standing == standing).then_some(entry.document)
     }
-}
-
-/// The database answers, and this student's answer is none to show.
-fn refused(error: &str) -> Refusal {
-    tracing::warn!(error, "a live look-up was refused");
-    Refusal::Unavailable
 }
 
 /// Takes a look-up off the list when it ends, however it ends.

@@ -34,11 +34,23 @@ fn a_refusal_is_an_answer_and_keeps_its_form() {
         ("/student/999999999.json", 404, "unknown-student"),
         ("/student/0.json", 400, "invalid-student-id"),
         ("/nowhere", 404, "unknown-path"),
+        ("/student", 404, "unknown-path"),
     ] {
         let answer = Stack::ask(&stack.front(), target);
         assert_eq!((answer.status, answer.problem().as_str()), (status, name), "{target}");
         assert_eq!(answer.header("cache-control"), Some("no-store"));
     }
+}
+
+#[test]
+fn what_nginx_refuses_by_itself_is_a_problem_that_nobody_caches() {
+    let stack = crate::stack::stack();
+    let long = "x".repeat(40_000);
+    let mut client = Client::tcp(&stack.front()).unwrap();
+    let answer = client.ask("GET", "/student/5.json", &[("X-Long", &long)]);
+    assert_eq!((answer.status, answer.header("cache-control")), (400, Some("no-store")), "{answer:?}");
+    assert_eq!(answer.header("content-type"), Some("application/problem+json"));
+    assert_eq!(answer.json()["status"], 400);
 }
 
 #[test]

@@ -248,7 +248,9 @@ impl ChangeFollower {
 }
 
 fn replaced() -> SourceError {
-    SourceError::Unusable("the database is not the one it was a moment ago".to_owned())
+    SourceError::Unusable(
+        "the database was connected anew, and may be another one or an older one".to_owned(),
+    )
 }
 
 async fn within_patience<T>(answer: impl Future<Output = Result<T, SourceError>>) -> Result<T, SourceError> {
