@@ -183,12 +183,15 @@ impl ChangeFollower {
         if let Knowledge::Known(known) = &self.shared.serving().knowledge {
             self.written.append(&known.data_set, &known.log, &rows);
         }
-        let doubt = self.doubt;
+        let mut doubt = self.doubt;
         self.change_known(|known| {
             known.log.extend(rows);
             known.seen = snapshot;
-            known.doubtful = doubt == Some(known.log.everything());
+            doubt = doubt.filter(|doubt| *doubt == known.log.everything());
+            known.doubtful = doubt.is_some();
         });
+        // What was vouched for is over: the next doubt is another one.
+        self.doubt = doubt;
     }
 
     fn change_known(&self, change: impl FnOnce(&mut Known)) {
