@@ -112,10 +112,9 @@ impl Student {
         self.marks.iter().map(|mark| u16::from(*mark)).sum()
     }
 
-    /// The mean mark rounded to hundredths. No total over seven lies half-way between two hundredths.
-    pub fn average(&self) -> f64 {
+    /// The mean mark, in hundredths. No total over seven lies half-way between two of them.
+    pub fn average_in_hundredths(&self) -> u32 {
         const SUBJECTS: u32 = MARKS as u32;
-        let hundredths = (u32::from(self.total()) * 100 + SUBJECTS / 2) / SUBJECTS;
-        f64::from(hundredths) / 100.0
+        (u32::from(self.total()) * 100 + SUBJECTS / 2) / SUBJECTS
     }
 }

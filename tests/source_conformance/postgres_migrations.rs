@@ -25,6 +25,7 @@ async fn there(corrector: &mut Corrector) -> String {
                  UNION ALL SELECT proname::text FROM pg_proc WHERE pronamespace = 'public'::regnamespace \
                  UNION ALL SELECT conname::text FROM pg_constraint WHERE connamespace = 'public'::regnamespace \
                    AND conname NOT LIKE '\\_sqlx\\_%' \
+                 UNION ALL SELECT stxname::text FROM pg_statistic_ext \
                  UNION ALL SELECT tgname::text FROM pg_trigger WHERE NOT tgisinternal";
     corrector.ask(&format!("SELECT string_agg(name, ' ' ORDER BY name) FROM ({names}) AS names (name)")).await
 }
@@ -41,26 +42,27 @@ async fn the_migrations_go_up_and_down_step_by_step_and_leave_nothing() {
     let empty = there(&mut corrector).await;
     assert_eq!(empty, "");
     let mut steps = vec![empty];
-    for version in 1..=3 {
+    for version in 1..=4 {
         migrator.run_to(version, &mut corrector.connection).await.unwrap();
         steps.push(there(&mut corrector).await);
     }
     assert!(steps[1].contains("natural_science_results") && !steps[1].contains("students_pkey"));
     assert!(steps[2].contains("students_pkey") && !steps[2].contains("log_changes"));
-    assert!(steps[3].contains("students_truncate_logged"));
-    for version in (0..3).rev() {
+    assert!(steps[3].contains("students_truncate_logged") && !steps[3].contains("students_blocks"));
+    assert!(steps[4].contains("students_blocks"));
+    for version in (0..4).rev() {
         migrator.undo(&mut corrector.connection, version).await.unwrap();
         assert_eq!(there(&mut corrector).await, steps[usize::try_from(version).unwrap()], "{version}");
     }
     assert_eq!(versions(&mut corrector).await, "");
     migrator.run(&mut corrector.connection).await.unwrap();
-    assert_eq!(there(&mut corrector).await, steps[3]);
+    assert_eq!(there(&mut corrector).await, steps[4]);
     migrator.undo(&mut corrector.connection, 0).await.unwrap();
 
     // The seeder goes the same way, and goes on where another stopped.
     let source = seeded(&database).await;
-    assert_eq!(there(&mut corrector).await, steps[3]);
-    assert_eq!(versions(&mut corrector).await, "1 2 3");
+    assert_eq!(there(&mut corrector).await, steps[4]);
+    assert_eq!(versions(&mut corrector).await, "1 2 3 4");
     migrator.run(&mut corrector.connection).await.unwrap();
     assert_eq!(source.begin(PLAN).await.unwrap(), Seeded::Complete);
 }

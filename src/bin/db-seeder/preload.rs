@@ -54,7 +54,7 @@ pub(crate) async fn preload(source: &dyn Source, url: &str) -> anyhow::Result<Ou
         .map(|(block, students)| {
             let (mut cache, log, progress) = (cache.clone(), log.clone(), progress.clone());
             async move {
-                let thousand = render(cache.thousand(block), students, log).await?;
+                let thousand = render(cache.thousand(block, students.len()), students, log).await?;
                 let documents = thousand.len();
                 cache.put(thousand).await?;
                 progress.inc(1);

@@ -39,6 +39,9 @@ pub enum Preloaded {
 /// Bulk commands take as long as they take; one that takes this long will not come back.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// An entry has about 340 bytes; a long name may have more.
+const ENTRY: usize = 400;
+
 /// What the preload's own key holds in front of the state.
 const LOADING: &str = "loading";
 const COMPLETE: &str = "complete";
@@ -85,10 +88,10 @@ impl Preload {
         Ok(Preloaded::Missing(missing.map(|((block, _), _)| *block).collect()))
     }
 
-    /// The entries of one thousand, to be filled and then [put](Self::put).
-    pub fn thousand(&self, block: u32) -> Thousand {
-        let mut command = redis::cmd("HSET");
-        command.arg(entry::key(&self.data_set, block));
+    /// The entries of one thousand, to be filled with so many students and then [put](Self::put).
+    pub fn thousand(&self, block: u32, students: usize) -> Thousand {
+        let mut command = redis::Cmd::with_capacity(2 + 2 * students, students * ENTRY);
+        command.arg("HSET").arg(entry::key(&self.data_set, block));
         Thousand { command, entries: 0, value: Vec::new() }
     }
 

@@ -8,9 +8,10 @@ mod copy;
 mod error;
 mod log;
 mod pool;
-mod publish;
+mod read;
 mod schema;
 mod seed;
+mod snapshot;
 
 use std::sync::LazyLock;
 
@@ -62,7 +63,7 @@ impl Source for PostgresSource {
     }
 
     async fn snapshot(&self) -> Result<Box<dyn SnapshotReader>, SourceError> {
-        Ok(Box::new(publish::PostgresSnapshot::take(&self.server).await?))
+        Ok(Box::new(snapshot::PostgresSnapshot::take(&self.server).await?))
     }
 
     async fn holds(&self, origin: &Origin) -> Result<bool, SourceError> {

@@ -11,10 +11,11 @@ use super::super::SourceError;
 pub(super) const TABLES: i64 = 1;
 
 /// `migrations/` as sqlx's own command line reads it: to go back, run `sqlx migrate revert` there.
-const MIGRATIONS: [(i64, &str, &str); 3] = [
+const MIGRATIONS: [(i64, &str, &str); 4] = [
     (TABLES, "tables", include_str!("../../../migrations/0001_tables.up.sql")),
     (2, "keys", include_str!("../../../migrations/0002_keys.up.sql")),
     (3, "change log", include_str!("../../../migrations/0003_change_log.up.sql")),
+    (4, "blocks", include_str!("../../../migrations/0004_blocks.up.sql")),
 ];
 
 /// The ways that there are round the change log; NULL where there is none. A trigger is not there, or does not fire

@@ -129,7 +129,7 @@ fn marks_of_0_and_of_90_exist_and_are_rare() {
 fn marks_are_best_in_the_capital() {
     let mut averages: HashMap<String, Vec<f64>> = HashMap::new();
     for student in sample() {
-        let average = student.average();
+        let average = f64::from(student.average_in_hundredths()) / 100.0;
         averages.entry(student.region).or_default().push(average);
     }
     let capital = mean(&averages["Addis Ababa"]);

@@ -1,25 +1,17 @@
 use std::{ops::RangeInclusive, time::Duration};
 
 use async_trait::async_trait;
-use futures::TryStreamExt;
 use sqlx::{PgConnection, Row};
-use tokio::{sync::mpsc, task::JoinSet};
+use tokio::sync::mpsc;
 
 use super::{
-    super::{
-        Origin, SnapshotReader, SourceError,
-        row::{COLUMNS, StudentRow},
-    },
+    super::{Origin, SnapshotReader, SourceError},
     connect::{Purpose, Server},
-    copy::{Decoder, Fields},
-    log, schema,
+    log,
+    read::read,
+    schema,
 };
-use crate::{
-    changes::ChangeLog,
-    random,
-    shard::Width,
-    student::{MARKS, Student},
-};
+use crate::{changes::ChangeLog, random, shard::Width, student::Student};
 
 /// Transactions that see the same snapshot, each on a connection of its own.
 ///
@@ -119,7 +111,6 @@ impl SnapshotReader for PostgresSnapshot {
 
     async fn census(&mut self) -> Result<Vec<(u32, u32)>, SourceError> {
         const BLOCK: u32 = Width::DENSE.get();
-        // The planner takes every id for a block of its own, and would sort the nation on disk to have 675 in order.
         let census = format!("SELECT id / {BLOCK}, count(*) FROM students GROUP BY 1");
         let mut counted = sqlx::query_as(sqlx::AssertSqlSafe(census)).fetch_all(&mut self.leader).await?;
         counted.sort_unstable();
@@ -148,44 +139,9 @@ impl SnapshotReader for PostgresSnapshot {
         ranges: Vec<RangeInclusive<u32>>,
         batches: mpsc::Sender<Vec<Student>>,
     ) -> Result<(), SourceError> {
-        // The streams take the runs in turn, and each is a few batches ahead of those that are handed on.
-        let runs = runs(&ranges);
-        let connections: Vec<_> = [self.leader].into_iter().chain(self.followers).collect();
-        let streams = connections.len();
-        let mut reading = JoinSet::new();
-        let mut read = Vec::new();
-        for (place, connection) in connections.into_iter().enumerate() {
-            let runs: Vec<_> = runs.iter().skip(place).step_by(streams).map(|run| run.to_vec()).collect();
-            let (sender, receiver) = mpsc::channel(RUN);
-            reading.spawn(read_each(connection, runs, sender));
-            read.push(receiver);
-        }
-        'all: for (place, run) in runs.iter().enumerate() {
-            for _ in *run {
-                let Some(batch) = read[place % streams].recv().await else { break 'all };
-                if batches.send(batch).await.is_err() {
-                    break 'all;
-                }
-            }
-        }
-        drop(read);
-        while let Some(ended) = reading.join_next().await {
-            ended.map_err(|died| SourceError::Unavailable(format!("a reader died: {died}")))??;
-        }
-        Ok(())
+        let connections = [self.leader].into_iter().chain(self.followers).collect();
+        read(connections, &ranges, batches).await
     }
-}
-
-/// Ranges that follow each other are read by one statement, up to so many: planning one takes as long as reading
-/// a thousand students. It is also how many batches a stream may be ahead, so that both are at work.
-const RUN: usize = 8;
-
-/// Parts the ranges into runs, in each of which every range begins where the one before it ends.
-fn runs(ranges: &[RangeInclusive<u32>]) -> Vec<&[RangeInclusive<u32>]> {
-    let follows = |a: &RangeInclusive<u32>, b: &RangeInclusive<u32>| {
-        a.start() <= a.end() && b.start() <= b.end() && a.end().checked_add(1) == Some(*b.start())
-    };
-    ranges.chunk_by(follows).flat_map(|run| run.chunks(RUN)).collect()
 }
 
 /// Begins a transaction on each connection and locks the tables in it. No snapshot is taken yet.
@@ -217,76 +173,4 @@ async fn try_to_lock_tables(connections: &mut [&mut PgConnection]) -> Result<(),
 /// lock_not_available (55P03).
 fn is_lock_timeout(error: &sqlx::Error) -> bool {
     error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "55P03")
-}
-
-/// Reads runs one after the other until nobody takes them any more. The connection ends with it: one whose
-/// stream was not read to its end is good for nothing else.
-async fn read_each(
-    mut connection: PgConnection,
-    runs: Vec<Vec<RangeInclusive<u32>>>,
-    batches: mpsc::Sender<Vec<Student>>,
-) -> Result<(), SourceError> {
-    for run in runs {
-        if !read_run(&mut connection, &run, &batches).await? {
-            break;
-        }
-    }
-    Ok(())
-}
-
-/// Reads ranges that follow each other, and sends each as a batch. `false` where nobody takes them any more.
-async fn read_run(
-    connection: &mut PgConnection,
-    run: &[RangeInclusive<u32>],
-    batches: &mpsc::Sender<Vec<Student>>,
-) -> Result<bool, SourceError> {
-    let (Some(first), Some(last)) = (run.first(), run.last()) else { return Ok(true) };
-    // The planner does not conclude from the join that the ids are in range for the results as well.
-    let between = format!("BETWEEN {} AND {}", first.start(), last.end());
-    let copy = format!(
-        "COPY (SELECT {} FROM students AS s \
-               LEFT JOIN (SELECT * FROM natural_science_results WHERE student_id {between}) AS n \
-                 ON n.student_id = s.id \
-               LEFT JOIN (SELECT * FROM social_science_results WHERE student_id {between}) AS o \
-                 ON o.student_id = s.id \
-               WHERE s.id {between} ORDER BY s.id) TO STDOUT (FORMAT binary)",
-        *COLUMNS
-    );
-    let mut pieces = connection.copy_out_raw(&copy).await?;
-    let mut decoder = Decoder::default();
-    let mut students = Vec::new();
-    let mut ends = run.iter().map(RangeInclusive::end).peekable();
-    while let Some(piece) = pieces.try_next().await? {
-        decoder.push(&piece);
-        while let Some(mut row) = decoder.next_row()? {
-            let Some(student) = student_of(&mut row)? else { continue };
-            // Everybody of the ranges before this student's has come.
-            while ends.next_if(|end| **end < student.id.get()).is_some() {
-                if batches.send(std::mem::take(&mut students)).await.is_err() {
-                    return Ok(false);
-                }
-            }
-            students.push(student);
-        }
-    }
-    if !decoder.is_complete() {
-        return Err(SourceError::Unavailable("a COPY ended before its end".to_owned()));
-    }
-    for _ in ends {
-        if batches.send(std::mem::take(&mut students)).await.is_err() {
-            return Ok(false);
-        }
-    }
-    Ok(true)
-}
-
-fn student_of(row: &mut Fields<'_>) -> Result<Option<Student>, SourceError> {
-    let id = i64::from(row.int4()?.unwrap_or_default());
-    let [name, sex, school, region, stream] =
-        [row.text()?, row.text()?, row.text()?, row.text()?, row.text()?];
-    let mut marks = [None; MARKS];
-    for mark in &mut marks {
-        *mark = row.int2()?.map(i64::from);
-    }
-    StudentRow { id, name, sex, school, region, stream, marks }.student()
 }

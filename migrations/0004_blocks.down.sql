@@ -1,0 +1,1 @@
+DROP STATISTICS students_blocks;
