@@ -55,7 +55,10 @@ impl ChangeFollower {
     pub(crate) async fn first(&mut self) {
         match tokio::time::timeout(PATIENCE, self.hear_everything()).await {
             Ok(Ok(heard)) => self.heard = Some(heard),
-            Ok(Err(error)) => self.load_written(&error.to_string()),
+            Ok(Err(error)) => {
+                self.load_written(&error.to_string());
+                self.doubt_if_unlogged(&error);
+            }
             Err(_) => self.load_written("it does not answer"),
         }
     }
@@ -90,9 +93,7 @@ impl ChangeFollower {
             if pause == INTERVAL {
                 tracing::error!(%error, "following the changes failed; serving on with what is known");
             }
-            if matches!(error, SourceError::Unlogged(_)) {
-                self.doubt_everything();
-            }
+            self.doubt_if_unlogged(&error);
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
@@ -168,7 +169,10 @@ impl ChangeFollower {
 
     /// What was logged says nothing, from when the database was seen not to log its changes until it says that
     /// everything changed.
-    fn doubt_everything(&mut self) {
+    fn doubt_if_unlogged(&mut self, error: &SourceError) {
+        if !matches!(error, SourceError::Unlogged(_)) {
+            return;
+        }
         let Knowledge::Known(known) = &self.shared.serving().knowledge else { return };
         if self.doubt.is_none() {
             tracing::error!("the database does not log its changes; everything is answered live");

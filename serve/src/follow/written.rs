@@ -13,6 +13,8 @@ use results_day::changes::{Change, ChangeLog, Changed, Journal, JournalError};
 pub(super) struct Written {
     path: PathBuf,
     journal: Option<Journal>,
+    /// Whether nothing is there to be removed.
+    removed: bool,
     tried: Instant,
 }
 
@@ -21,7 +23,7 @@ const NEXT_TRY: Duration = Duration::from_secs(1);
 
 impl Written {
     pub(super) fn at(path: PathBuf) -> Self {
-        Self { path, journal: None, tried: Instant::now() }
+        Self { path, journal: None, removed: false, tried: Instant::now() }
     }
 
     /// What an earlier server knew, and of which data set.
@@ -51,6 +53,7 @@ impl Written {
     /// Writes this log in the place of whatever is there.
     pub(super) fn replace(&mut self, data_set: &str, log: &ChangeLog) {
         self.tried = Instant::now();
+        self.removed = false;
         self.journal = report(Journal::create(&self.path, data_set, log));
         if self.journal.is_none() {
             self.forget();
@@ -65,12 +68,14 @@ impl Written {
     /// Removes what is written.
     pub(super) fn forget(&mut self) {
         self.journal = None;
-        self.tried = Instant::now();
+        if self.removed {
+            return;
+        }
         match fs::remove_file(&self.path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 tracing::error!(%error, "an outdated journal of changes could not be removed");
             }
-            _ => {}
+            _ => self.removed = true,
         }
     }
 }
