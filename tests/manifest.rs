@@ -54,8 +54,8 @@ fn a_manifest_is_exactly_this_line() {
         ),
     ];
     let expected = format!(
-        "{{\"format\":1,\"number\":7,\"parent\":6,\"attempt\":\"0000000000000001\",\
-         \"created\":\"2026-07-01T06:00:00Z\",\"renderer\":1,\"encoder\":\"zstd-1.5.7-level-3\",\
+        "{{\"format\":1,\"number\":7,\"parent\":6,\"repeats\":null,\"oldest\":1,\
+         \"attempt\":\"0000000000000001\",\"created\":\"2026-07-01T06:00:00Z\",\"not_before\":null,\"renderer\":1,\"encoder\":\"zstd-1.5.7-level-3\",\
          \"source\":{{\"data_set\":\"0123456789abcdef0123456789abcdef\",\"system\":\"7481925930412345678\",\
          \"token\":\"fedcba9876543210\",\"snapshot\":\"749:755:749,752\"}},\"width\":1000,\"students\":6,\
          \"first_id\":1,\"last_id\":999999999,\"shards\":[{}]}}\n",
@@ -85,7 +85,7 @@ fn a_manifest_that_contradicts_itself_is_called_by_its_fault() {
     const SHARD: &str = "cannot hold";
     let table: &[(&str, Edit)] = &[
         // What this program does not know may be a reason not to show the release.
-        ("unknown field `not_before`", |m| m["not_before"] = json!("2026-07-01T06:00:00Z")),
+        ("unknown field `secret`", |m| m["secret"] = json!(true)),
         ("unknown field `codec`", |m| m["shards"][0]["codec"] = json!("gzip")),
         ("unknown field `host`", |m| m["source"]["host"] = json!("db")),
         ("it has format 2, this program knows format 1", |m| m["format"] = json!(2)),
@@ -101,6 +101,25 @@ fn a_manifest_that_contradicts_itself_is_called_by_its_fault() {
         ("its parent is not an earlier release", |m| m["parent"] = json!(7)),
         ("its parent is not an earlier release", |m| m["parent"] = json!(u64::MAX)),
         ("invalid value: integer `0`", |m| m["parent"] = json!(0)),
+        ("missing field `repeats`", |m| drop(m.as_object_mut().unwrap().remove("repeats"))),
+        ("it repeats a release that is not an earlier one", |m| m["repeats"] = json!(7)),
+        ("it repeats a release that is not an earlier one", |m| {
+            m["parent"] = json!(null);
+            m["repeats"] = json!(1);
+        }),
+        ("missing field `oldest`", |m| drop(m.as_object_mut().unwrap().remove("oldest"))),
+        ("it keeps no release, not even itself", |m| m["oldest"] = json!(8)),
+        // The embargo.
+        ("missing field `not_before`", |m| drop(m.as_object_mut().unwrap().remove("not_before"))),
+        ("failed to parse", |m| m["not_before"] = json!("tomorrow")),
+        // Tombstones.
+        ("the release was collected at 2026-07-01T06:00:00Z", |m| {
+            *m = json!({"format": 1, "number": 7, "collected": "2026-07-01T06:00:00Z"});
+        }),
+        ("it calls itself release 8 and lies where 7 does", |m| {
+            *m = json!({"format": 1, "number": 8, "collected": "2026-07-01T06:00:00Z"});
+        }),
+        ("unknown field", |m| m["collected"] = json!("2026-07-01T06:00:00Z")),
         // Which shards there are.
         ("it names no shard", |m| m["shards"] = json!([])),
         ("not in the order of their prefixes", |m| {

@@ -63,8 +63,7 @@ fn head(answer: &[u8]) -> Result<HeaderMap, Failure> {
 #[tokio::main]
 async fn frames(bucket: &Bucket) -> Result<Vec<Bytes>, Failure> {
     let store = bucket.open()?;
-    let number = store.current().await?.ok_or(ReleaseError::Absent(ReleaseNumber::FIRST))?;
-    let manifest = store.manifest(number).await?.ok_or(ReleaseError::Absent(number))?;
+    let manifest = store.current().await?.ok_or(ReleaseError::Absent(ReleaseNumber::FIRST))?;
     let mut frames = vec![Bytes::new(); manifest.last_id.get() as usize + 1];
     for entry in &manifest.shards {
         for frame in entry.open(store.shard_bytes(entry).await?)?.frames() {

@@ -80,7 +80,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<String> {
             let store = bucket.open()?;
             let number = match number {
                 Some(number) => number,
-                None => store.current().await?.ok_or(ReleaseError::Absent(ReleaseNumber::FIRST))?,
+                None => store.current().await?.ok_or(ReleaseError::Absent(ReleaseNumber::FIRST))?.number,
             };
             let (_, verified) = store.verify(number).await?;
             Ok(summary::verified(number, verified))

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use jiff::Timestamp;
 use results_day::{
     progress,
@@ -28,7 +28,7 @@ pub(crate) async fn publish(source: &dyn Source, store: &ReleaseStore) -> anyhow
     let attempt = Attempt::random();
     let mut probed = false;
     loop {
-        let base = current(store).await?;
+        let base = store.current().await?;
         if let Some(base) = &base
             && plan::is_up_to_date(source, base).await?
         {
@@ -87,8 +87,11 @@ async fn prepare(
         format: FORMAT,
         number: base.map_or(ReleaseNumber::FIRST, |base| base.number.next()),
         parent: base.map(|base| base.number),
+        repeats: None,
+        oldest: base.map_or(ReleaseNumber::FIRST, |base| base.oldest),
         attempt: attempt.clone(),
         created: Timestamp::now(),
+        not_before: base.and_then(|base| base.not_before),
         renderer: RENDERER,
         encoder: ENCODER.to_owned(),
         source: origin,
@@ -99,12 +102,6 @@ async fn prepare(
         shards: shards.entries.clone(),
     };
     Ok((manifest, shards))
-}
-
-async fn current(store: &ReleaseStore) -> anyhow::Result<Option<Manifest>> {
-    let Some(number) = store.current().await? else { return Ok(None) };
-    let manifest = store.manifest(number).await?;
-    manifest.map(Some).with_context(|| format!("release {number} was listed and is gone"))
 }
 
 fn reusable(base: Option<&Manifest>) -> Reusable {

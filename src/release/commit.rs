@@ -51,7 +51,7 @@ impl ReleaseStore {
             let last = tries == TRIES || tries > 1 && started.elapsed() >= PATIENCE;
             match (there, failure) {
                 (Ok(Some(there)), _) if there.attempt == manifest.attempt => return Ok(Commit::Won),
-                (Ok(Some(_)), _) => return Ok(Commit::Lost),
+                (Ok(Some(_)) | Err(ReleaseError::Collected { .. }), _) => return Ok(Commit::Lost),
                 // Something is there, and asking again would not make it readable.
                 (Err(error @ (ReleaseError::Manifest { .. } | ReleaseError::Different { .. })), _) => {
                     return Err(error);

@@ -37,6 +37,14 @@ pub enum ReleaseError {
     /// There is no such release.
     #[error("there is no release {0}")]
     Absent(ReleaseNumber),
+    /// There was such a release, and it was collected.
+    #[error("release {number} was collected at {collected}: only its number is left")]
+    Collected {
+        /// The release.
+        number: ReleaseNumber,
+        /// When.
+        collected: jiff::Timestamp,
+    },
     /// A manifest cannot be used.
     #[error("the manifest {key}: {error}")]
     Manifest {

@@ -19,10 +19,19 @@ pub struct Manifest {
     /// The release that was current when this one was committed.
     #[serde(deserialize_with = "Option::deserialize")] // null, but not missing
     pub parent: Option<ReleaseNumber>,
+    /// The release whose shards and source this one names again: its parent where it is the fence of a collection, an
+    /// older one where it is a rollback. A fence on top of a rollback repeats what the rollback does.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub repeats: Option<ReleaseNumber>,
+    /// The oldest release that is kept. Those before it are being collected, or have been.
+    pub oldest: ReleaseNumber,
     /// The run of `publish` that committed it.
     pub attempt: Attempt,
     /// When the manifest was made, by that machine's clock. For people; nothing is decided by it.
     pub created: Timestamp,
+    /// The embargo: before this instant nobody may see a result. `None` where there never was one.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub not_before: Option<Timestamp>,
     /// The version of the documents.
     pub renderer: u32,
     /// The version of the frames.
@@ -69,6 +78,28 @@ pub enum ManifestError {
     /// The fields contradict each other.
     #[error("{0}")]
     Contradiction(String),
+    /// The release was collected, and this is its tombstone.
+    #[error("the release was collected at {0}")]
+    Collected(Timestamp),
+}
+
+/// What is left of the manifest of a collected release, so that its number is never free again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Tombstone {
+    format: u32,
+    number: ReleaseNumber,
+    collected: Timestamp,
+}
+
+impl Tombstone {
+    pub(super) fn of(number: ReleaseNumber, collected: Timestamp) -> Self {
+        Self { format: FORMAT, number, collected }
+    }
+
+    pub(super) fn to_json(&self) -> Result<Vec<u8>, ManifestError> {
+        line(self)
+    }
 }
 
 impl Manifest {
@@ -78,10 +109,18 @@ impl Manifest {
         #[derive(Deserialize)]
         struct Version {
             format: u32,
+            collected: Option<serde::de::IgnoredAny>,
         }
-        let Version { format } = serde_json::from_slice(json)?;
+        let Version { format, collected } = serde_json::from_slice(json)?;
         if format != FORMAT {
             return Err(ManifestError::Format(format));
+        }
+        if collected.is_some() {
+            let tombstone: Tombstone = serde_json::from_slice(json)?;
+            return Err(match tombstone.number == number {
+                true => ManifestError::Collected(tombstone.collected),
+                false => ManifestError::Contradiction(elsewhere(tombstone.number, number)),
+            });
         }
         let manifest: Self = serde_json::from_slice(json)?;
         manifest.check(number).map_err(ManifestError::Contradiction)?;
@@ -90,9 +129,7 @@ impl Manifest {
 
     /// The bytes to be stored: the same for the same manifest.
     pub fn to_json(&self) -> Result<Vec<u8>, ManifestError> {
-        let mut json = serde_json::to_vec(self)?;
-        json.push(b'\n');
-        Ok(json)
+        line(self)
     }
 
     /// The shard that holds this student, if any does.
@@ -108,10 +145,16 @@ impl Manifest {
 
     fn check(&self, number: ReleaseNumber) -> Result<(), String> {
         if self.number != number {
-            return Err(format!("it calls itself release {} and lies where {number} does", self.number));
+            return Err(elsewhere(self.number, number));
         }
         if self.parent.is_some_and(|parent| parent >= number) {
             return Err("its parent is not an earlier release".to_owned());
+        }
+        if self.repeats > self.parent {
+            return Err("it repeats a release that is not an earlier one".to_owned());
+        }
+        if self.oldest > number {
+            return Err("it keeps no release, not even itself".to_owned());
         }
         let (Some(first), Some(last)) = (self.shards.first(), self.shards.last()) else {
             return Err("it names no shard".to_owned());
@@ -142,4 +185,14 @@ impl ShardEntry {
         }
         Ok(())
     }
+}
+
+fn elsewhere(said: ReleaseNumber, number: ReleaseNumber) -> String {
+    format!("it calls itself release {said} and lies where {number} does")
+}
+
+fn line(fields: &impl Serialize) -> Result<Vec<u8>, ManifestError> {
+    let mut json = serde_json::to_vec(fields)?;
+    json.push(b'\n');
+    Ok(json)
 }

@@ -5,6 +5,7 @@
 //! nor how a document is rendered.
 
 mod bucket;
+mod collect;
 mod commit;
 mod digest;
 mod error;

@@ -5,7 +5,7 @@ use futures::TryStreamExt;
 use object_store::{Error, ObjectStore, ObjectStoreExt, PutMode, PutOptions, path::Path};
 use tokio::time::Instant;
 
-use super::{Digest, Manifest, ReleaseError, ReleaseNumber, ShardEntry, ShardKey};
+use super::{Digest, Manifest, ManifestError, ReleaseError, ReleaseNumber, ShardEntry, ShardKey};
 use crate::shard::Shard;
 
 /// The releases and shards in one bucket.
@@ -40,8 +40,33 @@ impl ReleaseStore {
         &self.place
     }
 
-    /// The greatest number of a release, if there is one.
-    pub async fn current(&self) -> Result<Option<ReleaseNumber>, ReleaseError> {
+    /// The current release, if there is one: that with the greatest number.
+    ///
+    /// A listing may lag behind what was committed, so the numbers behind the greatest one that it shows are asked
+    /// for: none is ever free again.
+    pub async fn current(&self) -> Result<Option<Manifest>, ReleaseError> {
+        let Some(listed) = self.greatest_listed().await? else {
+            return self.manifest(ReleaseNumber::FIRST).await;
+        };
+        let mut current = match self.manifest(listed).await {
+            Ok(None) => return Err(ReleaseError::Absent(listed)),
+            // Only a listing that lags far behind shows no release that is kept.
+            Err(ReleaseError::Collected { .. }) => None,
+            found => found?,
+        };
+        let mut number = listed;
+        while number.next() > number {
+            number = number.next();
+            match self.manifest(number).await {
+                Ok(None) => break,
+                Err(ReleaseError::Collected { .. }) => {}
+                found => current = found?,
+            }
+        }
+        current.map(Some).ok_or(ReleaseError::Absent(number))
+    }
+
+    async fn greatest_listed(&self) -> Result<Option<ReleaseNumber>, ReleaseError> {
         let folder = Path::from(ReleaseNumber::FOLDER);
         let numbers = self
             .objects
@@ -64,8 +89,11 @@ impl ReleaseStore {
             });
         }
         let json = found.bytes().await.map_err(ReleaseError::store("reading", &key))?;
-        let manifest = Manifest::from_json(number, &json);
-        manifest.map(Some).map_err(|error| ReleaseError::Manifest { key: key.to_string(), error })
+        match Manifest::from_json(number, &json) {
+            Ok(manifest) => Ok(Some(manifest)),
+            Err(ManifestError::Collected(collected)) => Err(ReleaseError::Collected { number, collected }),
+            Err(error) => Err(ReleaseError::Manifest { key: key.to_string(), error }),
+        }
     }
 
     /// Uploads a shard and compares what the store has then with what was sent. When this returns, the blob

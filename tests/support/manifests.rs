@@ -18,8 +18,11 @@ pub(crate) fn manifest(number: u64, shards: Vec<ShardEntry>) -> Manifest {
         format: FORMAT,
         number: release(number),
         parent: (number > 1).then(|| release(number - 1)),
+        repeats: None,
+        oldest: release(1),
         attempt: attempt(1),
         created: "2026-07-01T06:00:00Z".parse().unwrap(),
+        not_before: None,
         renderer: RENDERER,
         encoder: ENCODER.to_owned(),
         source: Origin {

@@ -67,7 +67,7 @@ impl ReleaseFollower {
         {
             return Ok(());
         }
-        let found = self.newest().await?;
+        let found = self.store.current().await?;
         // Never back to a smaller number, whatever a stale listing says; another data set is another bucket.
         let is_newer = |found: &Manifest| {
             current.is_none_or(|LoadedRelease { manifest: current, .. }| {
@@ -78,13 +78,6 @@ impl ReleaseFollower {
         let release = self.directory.fetch(manifest, current, &self.store).await?;
         self.switch_to(release);
         Ok(())
-    }
-
-    async fn newest(&self) -> Result<Option<Manifest>, CacheError> {
-        match self.store.current().await? {
-            Some(number) => Ok(self.store.manifest(number).await?),
-            None => Ok(None),
-        }
     }
 
     fn switch_to(&self, release: LoadedRelease) {
