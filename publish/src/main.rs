@@ -1,14 +1,10 @@
 //! `publish` renders every result once and commits the lot as a release.
 
-mod pipeline;
-mod plan;
-mod publication;
-mod render;
-mod summary;
-
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use jiff::Timestamp;
+use publish::summary;
 use results_day::{
     release::{Bucket, ReleaseError, ReleaseNumber},
     source,
@@ -33,6 +29,11 @@ struct Arguments {
         hide_env_values = true
     )]
     database: String,
+
+    /// Shows nobody a result before this instant, such as 2026-11-30T06:00:00Z: sets the embargo of results that were
+    /// never visible, or moves it. Every further release inherits it
+    #[arg(long, env = "NOT_BEFORE", value_name = "TIME")]
+    not_before: Option<Timestamp>,
 
     /// Where releases are kept: an S3 bucket, such as results or s3://results/prefix, reached as the AWS_*
     /// variables say, or a directory, such as ./var/bucket or file:///srv/bucket
@@ -69,11 +70,12 @@ fn main() -> ExitCode {
 
 #[tokio::main]
 async fn run(arguments: Arguments) -> anyhow::Result<String> {
-    let Arguments { command, database, bucket } = arguments;
+    let Arguments { command, database, not_before, bucket } = arguments;
     match command {
         None => {
             let source = source::connect(&database)?;
-            let outcome = publication::publish(source.as_ref(), &bucket.open_to_publish().await?).await?;
+            let outcome =
+                publish::publish(source.as_ref(), &bucket.open_to_publish().await?, not_before).await?;
             Ok(outcome.to_string())
         }
         Some(Command::Verify { number }) => {

@@ -1,19 +1,19 @@
-//! Read, render, upload, verify: the shards of a plan, on all cores and in bounded memory.
+//! Read, patch or render, upload, verify: the shards of a plan, on all cores and in bounded memory.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, ops::RangeInclusive, sync::Arc};
 
 use anyhow::Context;
 use futures::{StreamExt, TryStreamExt, stream};
 use indicatif::ProgressBar;
 use results_day::{
-    release::{Attempt, Digest, ReleaseStore, ShardEntry, ShardKey},
+    release::{Attempt, Digest, Manifest, ReleaseStore, ShardEntry, ShardKey},
     source::SnapshotReader,
-    student::Student,
+    student::{Student, StudentId},
 };
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
-    plan::Plan,
+    plan::{Patch, Plan},
     render::{self, RenderedShard},
 };
 
@@ -35,68 +35,134 @@ pub(crate) struct Shards {
     pub(crate) uploaded_bytes: u64,
 }
 
-/// The blobs that may be named without uploading them: those of the parent release.
-pub(crate) type Reusable = HashMap<(u32, Digest), ShardKey>;
-
+/// Brings the shards of a plan into the store.
 pub(crate) async fn run(
-    reader: Box<dyn SnapshotReader>,
+    mut reader: Box<dyn SnapshotReader>,
     plan: Plan,
-    store: &ReleaseStore,
-    attempt: &Attempt,
-    reusable: &Reusable,
+    shelf: &Shelf<'_>,
     progress: &ProgressBar,
 ) -> anyhow::Result<Shards> {
-    let (prefixes, ranges): (Vec<_>, Vec<_>) = plan.render.into_iter().unzip();
-    let (sender, receiver) = mpsc::channel(READ_AHEAD);
-    let reading = tokio::spawn(reader.read(ranges, sender));
-    let batches = stream::unfold(receiver, async |mut receiver| Some((receiver.recv().await?, receiver)));
-    let rendered = stream::iter(prefixes)
-        .zip(batches)
-        .map(|(prefix, students)| async move {
-            let shard = publish_shard(prefix, students, store, attempt, reusable).await;
-            progress.inc(1);
-            shard
-        })
-        .buffer_unordered(IN_FLIGHT)
-        .try_collect::<Vec<_>>()
-        .await?;
-    reading.await.context("the reader of the database died")??;
+    let (mut finished, unreadable) = patch_all(reader.as_mut(), plan.patch, shelf, progress).await?;
+    let mut render = plan.render;
+    render.extend(unreadable.into_iter().filter_map(|prefix| Some((prefix, plan.width.ids(prefix)?))));
+    render.sort_unstable_by_key(|(prefix, _)| *prefix);
+    finished.extend(render_all(reader, render, shelf, progress).await?);
 
-    let new = || rendered.iter().flatten().filter(|(_, uploaded)| *uploaded).map(|(entry, _)| entry);
+    let new = || finished.iter().filter(|(_, uploaded)| *uploaded).map(|(entry, _)| entry);
     let (uploaded, uploaded_bytes) = (new().count(), new().map(|entry| entry.bytes).sum());
     let mut entries = plan.keep;
-    entries.extend(rendered.into_iter().flatten().map(|(entry, _)| entry));
+    entries.extend(finished.into_iter().map(|(entry, _)| entry));
     entries.sort_by_key(|entry| entry.key.prefix);
     Ok(Shards { entries, uploaded, uploaded_bytes })
 }
 
-/// Brings one shard into the store, and says whether it had to be uploaded. `None` where nobody has a result.
-async fn publish_shard(
-    prefix: u32,
-    students: Vec<Student>,
-    store: &ReleaseStore,
-    attempt: &Attempt,
-    reusable: &Reusable,
-) -> anyhow::Result<Option<(ShardEntry, bool)>> {
-    let Some(shard) = render_on_any_core(students).await? else { return Ok(None) };
-    let RenderedShard { blob, digest, students, first_id, last_id } = shard;
-    let bytes = blob.len() as u64;
-    let (key, uploaded) = match reusable.get(&(prefix, digest)) {
-        Some(key) => (key.clone(), false),
-        None => {
-            let key = ShardKey { prefix, digest, attempt: attempt.clone() };
-            store.put_shard(&key, blob).await?;
-            (key, true)
+/// A shard that is in the store, and whether it had to be uploaded.
+type Finished = (ShardEntry, bool);
+
+/// Patches shards of the base. Whatever is wrong with a blob of the base, its shard can be rendered as a whole: those
+/// come back by their prefixes.
+async fn patch_all(
+    reader: &mut dyn SnapshotReader,
+    patches: Vec<Patch>,
+    shelf: &Shelf<'_>,
+    progress: &ProgressBar,
+) -> anyhow::Result<(Vec<Finished>, Vec<u32>)> {
+    let changed: Vec<StudentId> = patches.iter().flat_map(|patch| patch.changed.iter().copied()).collect();
+    let students: Arc<[Student]> = reader.students(&changed).await?.into();
+    let patched = stream::iter(patches).map(|patch| {
+        let students = students.clone();
+        async move {
+            let prefix = patch.base.key.prefix;
+            let Ok(blob) = shelf.store.shard_bytes(&patch.base).await else { return Ok(Err(prefix)) };
+            let patched = on_any_core(move || {
+                let base = patch.base.open(blob)?;
+                anyhow::Ok(render::patch(&base, &patch.changed, of_the_same(&students, &patch.changed))?)
+            });
+            let Ok(shard) = patched.await? else { return Ok(Err(prefix)) };
+            let finished = shelf.put(prefix, shard).await?;
+            progress.inc(1);
+            anyhow::Ok(Ok(finished))
         }
-    };
-    Ok(Some((ShardEntry { key, bytes, students, first_id, last_id }, uploaded)))
+    });
+    let patched: Vec<_> = patched.buffer_unordered(IN_FLIGHT).try_collect().await?;
+    let (mut finished, mut unreadable) = (Vec::new(), Vec::new());
+    for patched in patched {
+        match patched {
+            Ok(shard) => finished.extend(shard),
+            Err(prefix) => unreadable.push(prefix),
+        }
+    }
+    Ok((finished, unreadable))
 }
 
-async fn render_on_any_core(students: Vec<Student>) -> anyhow::Result<Option<RenderedShard>> {
+/// Those students, in id order, whose ids lie between the first and the last of these.
+fn of_the_same<'a>(students: &'a [Student], ids: &[StudentId]) -> &'a [Student] {
+    let (Some(first), Some(last)) = (ids.first(), ids.last()) else { return &[] };
+    let start = students.partition_point(|student| student.id < *first);
+    let end = students.partition_point(|student| student.id <= *last);
+    &students[start..end]
+}
+
+async fn render_all(
+    reader: Box<dyn SnapshotReader>,
+    shards: Vec<(u32, RangeInclusive<u32>)>,
+    shelf: &Shelf<'_>,
+    progress: &ProgressBar,
+) -> anyhow::Result<Vec<Finished>> {
+    let (prefixes, ranges): (Vec<_>, Vec<_>) = shards.into_iter().unzip();
+    let (sender, receiver) = mpsc::channel(READ_AHEAD);
+    let reading = tokio::spawn(reader.read(ranges, sender));
+    let batches = stream::unfold(receiver, async |mut receiver| Some((receiver.recv().await?, receiver)));
+    let rendered = stream::iter(prefixes).zip(batches).map(|(prefix, students)| async move {
+        let shard = on_any_core(move || render::render(&students)).await??;
+        let finished = shelf.put(prefix, shard).await?;
+        progress.inc(1);
+        anyhow::Ok(finished)
+    });
+    let rendered: Vec<_> = rendered.buffer_unordered(IN_FLIGHT).try_collect().await?;
+    reading.await.context("the reader of the database died")??;
+    Ok(rendered.into_iter().flatten().collect())
+}
+
+/// Where the shards of one run go.
+pub(crate) struct Shelf<'a> {
+    store: &'a ReleaseStore,
+    attempt: Attempt,
+    /// The blobs that may be named without uploading them: those of the parent release.
+    reusable: HashMap<(u32, Digest), ShardKey>,
+}
+
+impl<'a> Shelf<'a> {
+    pub(crate) fn new(store: &'a ReleaseStore, attempt: Attempt, base: Option<&Manifest>) -> Self {
+        let shards = base.into_iter().flat_map(|base| &base.shards);
+        let reusable =
+            shards.map(|shard| ((shard.key.prefix, shard.key.digest), shard.key.clone())).collect();
+        Self { store, attempt, reusable }
+    }
+
+    /// Brings one shard into the store. `None` where nobody has a result.
+    async fn put(&self, prefix: u32, shard: Option<RenderedShard>) -> anyhow::Result<Option<Finished>> {
+        let Some(RenderedShard { blob, digest, students, first_id, last_id }) = shard else {
+            return Ok(None);
+        };
+        let bytes = blob.len() as u64;
+        let (key, uploaded) = match self.reusable.get(&(prefix, digest)) {
+            Some(key) => (key.clone(), false),
+            None => {
+                let key = ShardKey { prefix, digest, attempt: self.attempt.clone() };
+                self.store.put_shard(&key, blob).await?;
+                (key, true)
+            }
+        };
+        Ok(Some((ShardEntry { key, bytes, students, first_id, last_id }, uploaded)))
+    }
+}
+
+async fn on_any_core<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> anyhow::Result<T> {
     let (sender, receiver) = oneshot::channel();
     rayon::spawn(move || {
         // Nobody waits for the answer any more when the publication has failed elsewhere.
-        let _unwanted = sender.send(render::render(&students));
+        let _unwanted = sender.send(work());
     });
-    Ok(receiver.await.context("the renderer died")??)
+    receiver.await.context("the renderer died")
 }

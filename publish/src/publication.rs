@@ -6,31 +6,35 @@ use anyhow::bail;
 use jiff::Timestamp;
 use results_day::{
     progress,
-    release::{Attempt, Commit, FORMAT, Manifest, ReleaseNumber, ReleaseStore},
+    release::{Attempt, Commit, FORMAT, Manifest, ReleaseNumber, ReleaseStore, embargo},
     shard::ENCODER,
     source::Source,
     student::RENDERER,
 };
 
 use crate::{
-    pipeline::{self, Reusable, Shards},
+    pipeline::{self, Shards, Shelf},
     plan::{self, Plan},
     summary::Outcome,
 };
 
-/// Publishes what has changed since the current release, or everything where there is none to build on.
+/// Publishes what has changed since the current release, or everything where there is none to build on. `not_before`
+/// sets the embargo, or moves it; without it the embargo stays as it is.
 ///
 /// Whoever loses the race for the next number starts over from a new snapshot on top of the winner, so that
 /// no older snapshot ever replaces a newer one.
-pub(crate) async fn publish(source: &dyn Source, store: &ReleaseStore) -> anyhow::Result<Outcome> {
+pub async fn publish(
+    source: &dyn Source,
+    store: &ReleaseStore,
+    not_before: Option<Timestamp>,
+) -> anyhow::Result<Outcome> {
     let started = Instant::now();
-    // One attempt names all blobs of this run, whatever it is that makes it start over.
-    let attempt = Attempt::random();
     let mut probed = false;
     loop {
         let base = store.current().await?;
         if let Some(base) = &base
             && plan::is_up_to_date(source, base).await?
+            && embargo(Some(base), &base.source.data_set, not_before, Timestamp::now())? == base.not_before
         {
             return Ok(Outcome::Unchanged(base.number));
         }
@@ -38,7 +42,7 @@ pub(crate) async fn publish(source: &dyn Source, store: &ReleaseStore) -> anyhow
             store.probe().await?;
             probed = true;
         }
-        let (manifest, shards) = prepare(source, store, base.as_ref(), &attempt).await?;
+        let (manifest, shards) = prepare(source, store, base.as_ref(), not_before).await?;
         match store.commit(&manifest).await? {
             Commit::Won => {
                 return Ok(Outcome::Published {
@@ -47,6 +51,7 @@ pub(crate) async fn publish(source: &dyn Source, store: &ReleaseStore) -> anyhow
                     shards: manifest.shards.len(),
                     uploaded: shards.uploaded,
                     uploaded_bytes: shards.uploaded_bytes,
+                    not_before: manifest.not_before.filter(|instant| *instant > Timestamp::now()),
                     elapsed: started.elapsed(),
                 });
             }
@@ -63,10 +68,11 @@ async fn prepare(
     source: &dyn Source,
     store: &ReleaseStore,
     base: Option<&Manifest>,
-    attempt: &Attempt,
+    not_before: Option<Timestamp>,
 ) -> anyhow::Result<(Manifest, Shards)> {
     let mut reader = source.snapshot().await?;
     let origin = reader.origin().clone();
+    let not_before = embargo(base, &origin.data_set, not_before, Timestamp::now())?;
     let changed = match base {
         Some(base) => plan::changed_since(reader.as_mut(), base).await?.map(|changed| (base, changed)),
         None => None,
@@ -76,8 +82,11 @@ async fn prepare(
         None => Plan::full(reader.as_mut()).await?,
     };
     let width = plan.width;
-    let progress = progress::show("shards published", plan.render.len() as u64, 0);
-    let shards = pipeline::run(reader, plan, store, attempt, &reusable(base), &progress).await?;
+    // Of each try: whoever lost a race names nothing that was written before it, which a collector may have been
+    // the winner to delete.
+    let attempt = Attempt::random();
+    let progress = progress::show("shards published", (plan.render.len() + plan.patch.len()) as u64, 0);
+    let shards = pipeline::run(reader, plan, &Shelf::new(store, attempt.clone(), base), &progress).await?;
     progress.finish_and_clear();
 
     let (Some(first), Some(last)) = (shards.entries.first(), shards.entries.last()) else {
@@ -89,9 +98,9 @@ async fn prepare(
         parent: base.map(|base| base.number),
         repeats: None,
         oldest: base.map_or(ReleaseNumber::FIRST, |base| base.oldest),
-        attempt: attempt.clone(),
+        attempt,
         created: Timestamp::now(),
-        not_before: base.and_then(|base| base.not_before),
+        not_before,
         renderer: RENDERER,
         encoder: ENCODER.to_owned(),
         source: origin,
@@ -102,9 +111,4 @@ async fn prepare(
         shards: shards.entries.clone(),
     };
     Ok((manifest, shards))
-}
-
-fn reusable(base: Option<&Manifest>) -> Reusable {
-    let shards = base.into_iter().flat_map(|base| &base.shards);
-    shards.map(|shard| ((shard.key.prefix, shard.key.digest), shard.key.clone())).collect()
 }

@@ -1,9 +1,9 @@
-//! From a shard's students to its blob.
+//! From students to a shard's blob.
 
 use bytes::Bytes;
 use results_day::{
     release::Digest,
-    shard::{Compressor, ShardError, ShardWriter},
+    shard::{Compressor, FrameError, Shard, ShardError, ShardWriter},
     student::{self, Student, StudentId},
 };
 
@@ -19,27 +19,84 @@ pub(crate) struct RenderedShard {
 
 /// Renders students in id order. The same students give the same blob. `None` where there are none.
 pub(crate) fn render(students: &[Student]) -> Result<Option<RenderedShard>, ShardError> {
-    let (Some(first), Some(last)) = (students.first(), students.last()) else {
-        return Ok(None);
-    };
-    let broken = |source: std::io::Error| ShardError::Frame {
-        id: first.id,
-        error: results_day::shard::FrameError::Broken(source.to_string()),
-    };
-    let mut compressor = Compressor::new().map_err(broken)?;
-    let mut shard = ShardWriter::new(students.len());
-    let mut document = Vec::new();
+    let mut shard = Writer::new(students.len())?;
     for student in students {
-        document.clear();
-        student::render(student, &mut document);
-        shard.push(student.id, &document, &mut compressor)?;
+        shard.render(student)?;
     }
-    let blob = Bytes::from(shard.finish()?);
-    Ok(Some(RenderedShard {
-        digest: Digest::of(&blob),
-        blob,
-        students: u32::try_from(students.len()).map_err(|_| ShardError::TooLarge)?,
-        first_id: first.id,
-        last_id: last.id,
-    }))
+    shard.finish()
+}
+
+/// Renders the shard that `base` would be if those who have changed were as in `students`, or not there. Everybody
+/// else's frame is taken over, and is what rendering would give again. All are in id order.
+pub(crate) fn patch(
+    base: &Shard,
+    changed: &[StudentId],
+    students: &[Student],
+) -> Result<Option<RenderedShard>, ShardError> {
+    let mut shard = Writer::new(base.students() + students.len())?;
+    let mut students = students.iter().peekable();
+    for frame in base.frames() {
+        let (id, frame) = frame?;
+        while let Some(student) = students.next_if(|student| student.id <= id) {
+            shard.render(student)?;
+        }
+        if changed.binary_search(&id).is_err() {
+            shard.take_over(id, &frame)?;
+        }
+    }
+    for student in students {
+        shard.render(student)?;
+    }
+    shard.finish()
+}
+
+/// A shard that is being written, and what its manifest says of it.
+struct Writer {
+    shard: ShardWriter,
+    compressor: Compressor,
+    document: Vec<u8>,
+    students: u32,
+    ends: Option<(StudentId, StudentId)>,
+}
+
+impl Writer {
+    fn new(students: usize) -> Result<Self, ShardError> {
+        let compressor = Compressor::new().map_err(|error| ShardError::Frame {
+            id: StudentId::MIN,
+            error: FrameError::Broken(error.to_string()),
+        })?;
+        let shard = ShardWriter::new(students);
+        Ok(Self { shard, compressor, document: Vec::new(), students: 0, ends: None })
+    }
+
+    fn render(&mut self, student: &Student) -> Result<(), ShardError> {
+        self.document.clear();
+        student::render(student, &mut self.document);
+        self.shard.push(student.id, &self.document, &mut self.compressor)?;
+        self.count(student.id);
+        Ok(())
+    }
+
+    fn take_over(&mut self, id: StudentId, frame: &results_day::shard::Frame) -> Result<(), ShardError> {
+        self.shard.push_frame(id, frame)?;
+        self.count(id);
+        Ok(())
+    }
+
+    fn count(&mut self, id: StudentId) {
+        self.students += 1;
+        self.ends = Some((self.ends.map_or(id, |(first, _)| first), id));
+    }
+
+    fn finish(self) -> Result<Option<RenderedShard>, ShardError> {
+        let Some((first_id, last_id)) = self.ends else { return Ok(None) };
+        let blob = Bytes::from(self.shard.finish()?);
+        Ok(Some(RenderedShard {
+            digest: Digest::of(&blob),
+            blob,
+            students: self.students,
+            first_id,
+            last_id,
+        }))
+    }
 }

@@ -1,4 +1,4 @@
-use super::{Compressor, ShardError, frame, layout::*};
+use super::{Compressor, Frame, ShardError, decompressed_size, frame, layout::*};
 use crate::student::StudentId;
 
 /// Writes one shard: [`push`](Self::push) the students in id order, then [`finish`](Self::finish).
@@ -28,9 +28,7 @@ impl ShardWriter {
         document: &[u8],
         compressor: &mut Compressor,
     ) -> Result<(), ShardError> {
-        if let Some(last) = self.records.last().filter(|last| last.id >= id) {
-            return Err(ShardError::Order { id, last: last.id });
-        }
+        self.check_order(id)?;
         if document.len() > frame::MAX_DOCUMENT {
             // No reader would decompress it.
             let error = super::FrameError::TooLarge(document.len() as u64);
@@ -43,6 +41,23 @@ impl ShardWriter {
         let hash = frame::hash(id, &self.blob[offset as usize..]);
         self.records.push(Record { id, offset, document: u32_len(document)?, hash });
         Ok(())
+    }
+
+    /// Adds the next student's frame as another shard had it.
+    pub fn push_frame(&mut self, id: StudentId, frame: &Frame) -> Result<(), ShardError> {
+        self.check_order(id)?;
+        let document = decompressed_size(&frame.bytes).map_err(|error| ShardError::Frame { id, error })?;
+        let offset = u32_len(&self.blob)?;
+        self.blob.extend_from_slice(&frame.bytes);
+        self.records.push(Record { id, offset, document: u32_from(document)?, hash: frame.hash });
+        Ok(())
+    }
+
+    fn check_order(&self, id: StudentId) -> Result<(), ShardError> {
+        match self.records.last() {
+            Some(last) if last.id >= id => Err(ShardError::Order { id, last: last.id }),
+            _ => Ok(()),
+        }
     }
 
     /// The whole blob: frames, index, seek table.

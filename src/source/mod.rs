@@ -63,8 +63,12 @@ pub trait SnapshotReader: Send {
     /// [`Source::holds`] at this instant.
     async fn holds(&mut self, origin: &Origin) -> Result<bool, SourceError>;
 
-    /// All that the change log says at this instant.
-    async fn changes(&mut self) -> Result<ChangeLog, SourceError>;
+    /// What the change log says at this instant of changes that `since` did not see.
+    async fn changes(&mut self, since: &Snapshot) -> Result<ChangeLog, SourceError>;
+
+    /// Those of these students who have a result, in id order. All of them are in memory at once, and each costs a
+    /// look-up of its own: it is for a few students of many.
+    async fn students(&mut self, ids: &[StudentId]) -> Result<Vec<Student>, SourceError>;
 
     /// Sends the students whose ids lie in one of `ranges`, range by range, each in id order and as one
     /// batch; a range without students is an empty batch. Ends early, without an error, when the receiver

@@ -41,7 +41,7 @@ impl Publication {
     async fn of(source: &dyn Source) -> Self {
         let mut reader = source.snapshot().await.unwrap();
         let snapshot = reader.origin().snapshot.clone();
-        let log = reader.changes().await.unwrap();
+        let log = reader.changes(&Snapshot::NOTHING).await.unwrap();
         let (sender, mut receiver) = mpsc::channel(1);
         let reading = tokio::spawn(reader.read(vec![1..=20, 21..=LOOKED_AT], sender));
         let mut students = BTreeMap::new();

@@ -39,7 +39,7 @@ pub(crate) async fn preload(source: &dyn Source, url: &str) -> anyhow::Result<Ou
         return Ok(Outcome::Complete);
     }
     let mut reader = source.snapshot().await?;
-    let log = reader.changes().await?;
+    let log = reader.changes(&Snapshot::NOTHING).await?;
     let census = reader.census().await?;
     let Preloaded::Missing(blocks) = cache.begin(&census).await? else { return Ok(Outcome::Complete) };
     let students: u64 = census.iter().map(|(_, students)| u64::from(*students)).sum();

@@ -13,20 +13,30 @@ use crate::{
 
 /// What one poll reads, all of it at one instant: whether the answer can be believed, the rows that a snapshot
 /// did not see, and the snapshot to ask with next.
-///
-/// A change that a snapshot did not see was made by a transaction that was in progress then, or came later: two
-/// look-ups in the index, however many changes there were before and however old a transaction holds back `xmin`.
 static POLL: LazyLock<String> = LazyLock::new(|| {
     format!(
         "SELECT (SELECT id FROM data_set), (SELECT complete FROM data_set), pg_is_in_recovery(), \
                 concat_ws('-', current_setting('{CONNECTION}'), to_regclass('changes')::oid), ({}), \
                 pg_current_snapshot()::text, \
-                array_agg(student_id), array_agg(changed::text::bigint), array_agg(token) \
-         FROM (SELECT * FROM changes WHERE changed >= $1::text::xid8 \
-               UNION ALL SELECT * FROM changes WHERE changed = ANY ($2::text::xid8[])) AS news",
+                array_agg(student_id), array_agg(changed), array_agg(token) \
+         FROM ({UNSEEN}) AS news (student_id, changed, token)",
         schema::WAYS_ROUND
     )
 });
+
+/// The rows that a snapshot did not see, given what [`unseen`] says of it.
+///
+/// A change that a snapshot did not see was made by a transaction that was in progress then, or came later: two
+/// look-ups in the index, however many changes there were before and however old a transaction holds back `xmin`.
+pub(super) const UNSEEN: &str = "SELECT student_id, changed::text::bigint, token FROM changes WHERE changed >= $1::text::xid8 \
+     UNION ALL \
+     SELECT student_id, changed::text::bigint, token FROM changes WHERE changed = ANY ($2::text::xid8[])";
+
+/// The parameters of [`UNSEEN`].
+pub(super) fn unseen(since: &Snapshot) -> (String, String) {
+    let in_progress: Vec<_> = since.in_progress().iter().map(u64::to_string).collect();
+    (since.xmax().to_string(), format!("{{{}}}", in_progress.join(",")))
+}
 
 type Poll = (
     Option<String>,
@@ -45,12 +55,12 @@ pub(super) async fn changes_since(
     since: &Snapshot,
     place: &str,
 ) -> Result<ChangesSince, SourceError> {
-    let in_progress: Vec<_> = since.in_progress().iter().map(u64::to_string).collect();
+    let (xmax, in_progress) = unseen(since);
     let mut asked = pool.take().await?;
     let (data_set, complete, standby, incarnation, ways_round, snapshot, students, transactions, tokens): Poll =
         sqlx::query_as(POLL.as_str())
-            .bind(since.xmax().to_string())
-            .bind(format!("{{{}}}", in_progress.join(",")))
+            .bind(xmax)
+            .bind(in_progress)
             .fetch_one(asked.connection())
             .await?;
     asked.give_back();

@@ -78,7 +78,7 @@ impl Source for PostgresSource {
     }
 
     async fn student(&self, id: StudentId) -> Result<(Option<Student>, Standing), SourceError> {
-        let number = i32::try_from(id.get()).map_err(|_| out_of_range())?;
+        let number = signed(id.get())?;
         let mut asked = self.look_ups.take().await?;
         let row = sqlx::query(LOOK_UP.as_str()).bind(number).fetch_one(asked.connection()).await?;
         asked.give_back();
@@ -141,6 +141,8 @@ fn student_of(row: &PgRow) -> Result<Option<Student>, SourceError> {
     row.student()
 }
 
-fn out_of_range() -> SourceError {
-    SourceError::Unusable("an id is beyond what the tables can hold".to_owned())
+/// PostgreSQL's integers are signed.
+fn signed(id: u32) -> Result<i32, SourceError> {
+    i32::try_from(id)
+        .map_err(|_| SourceError::Unusable("an id is beyond what the tables can hold".to_owned()))
 }

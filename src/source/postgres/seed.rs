@@ -8,7 +8,7 @@ use super::{
     PostgresSource,
     connect::Purpose,
     copy::Encoder,
-    out_of_range, schema,
+    schema, signed,
 };
 use crate::{
     random,
@@ -164,9 +164,4 @@ fn results(stream: Stream, students: &[Student]) -> Result<Vec<u8>, SourceError>
         }
     }
     Ok(rows.finish())
-}
-
-/// PostgreSQL's integers are signed.
-fn signed(number: u32) -> Result<i32, SourceError> {
-    i32::try_from(number).map_err(|_| out_of_range())
 }

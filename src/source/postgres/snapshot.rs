@@ -1,17 +1,25 @@
-use std::{ops::RangeInclusive, time::Duration};
+use std::{ops::RangeInclusive, sync::LazyLock, time::Duration};
 
 use async_trait::async_trait;
 use sqlx::{PgConnection, Row};
 use tokio::sync::mpsc;
 
 use super::{
-    super::{Origin, SnapshotReader, SourceError},
+    super::{
+        Origin, SnapshotReader, SourceError,
+        row::{COLUMNS, RESULTS},
+    },
     connect::{Purpose, Server},
     log,
     read::read,
     schema,
 };
-use crate::{changes::ChangeLog, random, shard::Width, student::Student};
+use crate::{
+    changes::{ChangeLog, Snapshot},
+    random,
+    shard::Width,
+    student::{Student, StudentId},
+};
 
 /// Transactions that see the same snapshot, each on a connection of its own.
 ///
@@ -40,6 +48,11 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 const LOCK: &str = "LOCK TABLE students, natural_science_results, social_science_results, changes, data_set \
                     IN ACCESS SHARE MODE";
+
+/// Students picked out by their ids.
+static STUDENTS: LazyLock<String> = LazyLock::new(|| {
+    format!("SELECT {} FROM students AS s {RESULTS} WHERE s.id = ANY ($1) ORDER BY s.id", *COLUMNS)
+});
 
 impl PostgresSnapshot {
     pub(super) async fn take(server: &Server) -> Result<Self, SourceError> {
@@ -128,10 +141,17 @@ impl SnapshotReader for PostgresSnapshot {
         super::holds(&mut self.leader, origin).await
     }
 
-    async fn changes(&mut self) -> Result<ChangeLog, SourceError> {
-        let log = sqlx::query_as("SELECT student_id, changed::text::bigint, token FROM changes");
+    async fn changes(&mut self, since: &Snapshot) -> Result<ChangeLog, SourceError> {
+        let (xmax, in_progress) = log::unseen(since);
+        let log = sqlx::query_as(log::UNSEEN).bind(xmax).bind(in_progress);
         let rows: Vec<(i32, i64, i64)> = log.fetch_all(&mut self.leader).await?;
         Ok(rows.into_iter().map(|(student, changed, token)| log::row(student, (changed, token))).collect())
+    }
+
+    async fn students(&mut self, ids: &[StudentId]) -> Result<Vec<Student>, SourceError> {
+        let numbers = ids.iter().map(|id| super::signed(id.get())).collect::<Result<Vec<_>, _>>()?;
+        let rows = sqlx::query(STUDENTS.as_str()).bind(numbers).fetch_all(&mut self.leader).await?;
+        rows.iter().filter_map(|row| super::student_of(row).transpose()).collect()
     }
 
     async fn read(

@@ -13,7 +13,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{ChangesSince, Origin, SnapshotReader, Source, SourceError};
 use crate::{
-    changes::{Changed, Snapshot, Standing},
+    changes::{Change, Changed, Snapshot, Standing},
     student::{Student, StudentId},
 };
 use pool::Pool;
@@ -55,19 +55,13 @@ impl Source for SqliteSource {
     }
 
     async fn changes_since(&self, since: &Snapshot) -> Result<ChangesSince, SourceError> {
-        // With one writer, revisions commit in order: a snapshot is a single number.
-        let revision = signed(since.xmax())?;
+        let since = since.clone();
         self.pool
             .run(move |connection| {
                 let incarnation = connection.incarnation();
                 let transaction = connection.transaction()?;
                 let data_set = data_set(&transaction)?;
-                let rows = transaction
-                    .prepare_cached(
-                        "SELECT student_id, revision, token FROM changes WHERE revision >= ? ORDER BY revision",
-                    )?
-                    .query_map(params![revision], rows::change_of)?
-                    .collect::<Result<Vec<_>, _>>()?;
+                let rows = changes_since(&transaction, &since)?;
                 Ok(ChangesSince { data_set: data_set.id, incarnation, rows, snapshot: data_set.snapshot })
             })
             .await
@@ -105,6 +99,17 @@ async fn blocking<T: Send + 'static>(
 ) -> Result<T, SourceError> {
     let answer = tokio::task::spawn_blocking(work).await;
     answer.map_err(|error| SourceError::Unavailable(format!("a database call died: {error}")))?
+}
+
+/// The changes that `since` did not see. With one writer, revisions commit in order: a snapshot is a single number.
+fn changes_since(connection: &Connection, since: &Snapshot) -> Result<Vec<(Changed, Change)>, SourceError> {
+    let rows = connection
+        .prepare_cached(
+            "SELECT student_id, revision, token FROM changes WHERE revision >= ? ORDER BY revision",
+        )?
+        .query_map(params![signed(since.xmax())?], rows::change_of)?
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(rows)
 }
 
 fn holds(connection: &Connection, origin: &Origin) -> Result<bool, SourceError> {

@@ -10,11 +10,16 @@ use tokio::sync::mpsc;
 
 use super::{
     super::{Origin, SnapshotReader, SourceError},
-    blocking, data_set, holds,
+    blocking, changes_since, data_set, holds,
     pool::{Pool, Pooled},
     rows,
 };
-use crate::{changes::ChangeLog, random, shard::Width, student::Student};
+use crate::{
+    changes::{ChangeLog, Snapshot},
+    random,
+    shard::Width,
+    student::{Student, StudentId},
+};
 
 /// One read transaction on a connection of its own: WAL keeps the file still for it while others write.
 pub(super) struct SqliteSnapshot {
@@ -71,14 +76,26 @@ impl SnapshotReader for SqliteSnapshot {
         blocking(move || holds(&lock(&connection), &origin)).await
     }
 
-    async fn changes(&mut self) -> Result<ChangeLog, SourceError> {
-        let connection = self.connection.clone();
+    async fn changes(&mut self, since: &Snapshot) -> Result<ChangeLog, SourceError> {
+        let (connection, since) = (self.connection.clone(), since.clone());
+        blocking(move || Ok(changes_since(&lock(&connection), &since)?.into_iter().collect())).await
+    }
+
+    async fn students(&mut self, ids: &[StudentId]) -> Result<Vec<Student>, SourceError> {
+        let (connection, mut ids) = (self.connection.clone(), ids.to_vec());
+        ids.sort_unstable();
+        ids.dedup();
         blocking(move || {
-            lock(&connection)
-                .prepare("SELECT student_id, revision, token FROM changes")?
-                .query_map([], rows::change_of)?
-                .collect::<Result<_, _>>()
-                .map_err(Into::into)
+            let connection = lock(&connection);
+            let mut statement = connection.prepare(&rows::STUDENTS)?;
+            let mut students = Vec::new();
+            for id in ids {
+                let mut found = statement.query(params![id.get(), id.get()])?;
+                if let Some(row) = found.next()? {
+                    students.extend(rows::student_of(row)?);
+                }
+            }
+            Ok(students)
         })
         .await
     }

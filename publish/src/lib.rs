@@ -1,0 +1,11 @@
+//! Publishing: from a snapshot of the database to a committed release, and what is done with releases afterwards.
+//!
+//! This library is there for its own program and for the tests that put a store which fails below it.
+
+mod pipeline;
+mod plan;
+mod publication;
+mod render;
+pub mod summary;
+
+pub use publication::publish;
