@@ -5,7 +5,9 @@
 mod pipeline;
 mod plan;
 mod publication;
+mod releases;
 mod render;
 pub mod summary;
 
 pub use publication::publish;
+pub use releases::{Releases, releases};

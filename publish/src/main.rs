@@ -1,12 +1,12 @@
 //! `publish` renders every result once and commits the lot as a release.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use publish::summary;
 use results_day::{
-    release::{Bucket, ReleaseError, ReleaseNumber},
+    release::{Bucket, ReleaseError, ReleaseNumber, Spared},
     source,
 };
 
@@ -43,6 +43,35 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Lists the releases that are kept, the newest first
+    Releases {
+        /// As one JSON array
+        #[arg(long)]
+        json: bool,
+    },
+    /// Shows an older release again: commits a release that names its shards, after reading all of them
+    ///
+    /// It keeps the snapshot that the older release was read from, so whoever has changed since is answered live, and
+    /// no superseded mark comes back. A watcher publishes nothing on top of it until somebody runs publish.
+    Rollback {
+        /// The older release's number
+        number: ReleaseNumber,
+    },
+    /// Says what no kept release names any more and, with --delete, takes it away
+    Collect {
+        /// Takes it away, behind a fence: a release equal to the current one, which no publisher that began earlier
+        /// can pass
+        #[arg(long)]
+        delete: bool,
+
+        /// How many of the newest releases are kept, counting those that differ from each other
+        #[arg(long, env = "KEEP", value_name = "RELEASES", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..))]
+        keep: u16,
+
+        /// What was current, or was written, so recently is kept as well: servers may still be reading it
+        #[arg(long, env = "GRACE", value_name = "DURATION", default_value = "1h", value_parser = duration)]
+        grace: Duration,
+    },
     /// Reads a whole release again and checks every blob, frame, document and count
     Verify {
         /// The release's number [default: the current one]
@@ -68,6 +97,12 @@ fn main() -> ExitCode {
     }
 }
 
+/// Reads `90s`, `1h 30m` and the like.
+fn duration(text: &str) -> Result<Duration, String> {
+    let duration: SignedDuration = text.parse().map_err(|error: jiff::Error| error.to_string())?;
+    duration.try_into().map_err(|_| "a duration is not negative".to_owned())
+}
+
 #[tokio::main]
 async fn run(arguments: Arguments) -> anyhow::Result<String> {
     let Arguments { command, database, not_before, bucket } = arguments;
@@ -77,6 +112,20 @@ async fn run(arguments: Arguments) -> anyhow::Result<String> {
             let outcome =
                 publish::publish(source.as_ref(), &bucket.open_to_publish().await?, not_before).await?;
             Ok(outcome.to_string())
+        }
+        Some(Command::Releases { json }) => {
+            let releases = publish::releases(&bucket.open()?).await?;
+            Ok(if json { releases.to_json()? } else { releases.to_string() })
+        }
+        Some(Command::Rollback { number }) => {
+            let committed = bucket.open_to_change()?.roll_back(number).await?;
+            Ok(summary::rolled_back(number, committed.as_ref()))
+        }
+        Some(Command::Collect { delete, keep, grace }) => {
+            let (store, spared) = (bucket.open_to_change()?, Spared { releases: keep.into(), grace });
+            let collection =
+                if delete { store.collect(spared).await? } else { store.collectable(spared).await? };
+            Ok(summary::collected(&collection, delete))
         }
         Some(Command::Verify { number }) => {
             let store = bucket.open()?;

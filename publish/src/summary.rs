@@ -3,7 +3,7 @@
 use std::{fmt, time::Duration};
 
 use jiff::Timestamp;
-use results_day::release::{ReleaseNumber, Verified};
+use results_day::release::{Collection, Manifest, ReleaseNumber, Verified};
 
 /// What a run of `publish` did.
 #[derive(Debug)]
@@ -61,6 +61,40 @@ pub fn verified(number: ReleaseNumber, verified: Verified) -> String {
         "release {number} is whole: {students} documents in {shards} shards, {:.1} MB read and checked",
         megabytes(bytes)
     )
+}
+
+/// What `publish rollback` did.
+pub fn rolled_back(number: ReleaseNumber, committed: Option<&Manifest>) -> String {
+    match committed {
+        None => format!("the current release shows what release {number} does; nothing to do"),
+        Some(committed) => format!(
+            "release {} shows what release {number} does: {} students in {} shards; who has changed since is answered \
+             live, and no watcher publishes until somebody does",
+            committed.number,
+            committed.students,
+            committed.shards.len()
+        ),
+    }
+}
+
+/// What `publish collect` did, or would do.
+pub fn collected(collection: &Collection, deleted: bool) -> String {
+    let Collection { oldest, fence, releases, objects, bytes } = collection;
+    let Some(oldest) = oldest else {
+        return "nothing is published, and nothing is there to collect".to_owned();
+    };
+    if releases.is_empty() && *objects == 0 {
+        return format!("nothing to collect; the oldest release that is kept is {oldest}");
+    }
+    let what = format!(
+        "{} releases before release {oldest} and {objects} objects that no release from there on names ({:.1} MB)",
+        releases.len(),
+        megabytes(*bytes)
+    );
+    match fence {
+        Some(fence) if deleted => format!("collected {what}; release {fence} is the fence"),
+        _ => format!("would collect {what}; to do it, say --delete"),
+    }
 }
 
 fn megabytes(bytes: u64) -> f64 {

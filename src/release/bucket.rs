@@ -1,6 +1,6 @@
 use std::{fmt, fs, path::PathBuf, str::FromStr, sync::Arc};
 
-use object_store::{ObjectStore, local::LocalFileSystem, path::Path, prefix::PrefixStore};
+use object_store::{local::LocalFileSystem, path::Path, prefix::PrefixStore};
 
 use super::{
     ReleaseError, ReleaseStore,
@@ -23,32 +23,41 @@ impl Bucket {
     /// Opens the store for reading: one that does not answer is given up soon, because whoever reads has a copy or
     /// asks again. A missing directory is created.
     pub fn open(&self) -> Result<ReleaseStore, ReleaseError> {
-        let objects: Arc<dyn ObjectStore> = match &self.0 {
-            Place::Directory(directory) => self.directory(directory)?,
-            Place::S3(name, prefix) => {
-                Arc::new(PrefixStore::new(s3::open(name, Patience::Reader)?, prefix.clone()))
-            }
-        };
-        Ok(ReleaseStore::new(objects, self.to_string()))
+        self.open_with(Patience::Reader)
     }
 
-    /// Opens the store for publishing: one that does not answer is asked again for a while. A missing directory or
-    /// bucket is created.
+    /// Opens the store for changing what is published: one that does not answer is asked again for a while.
+    pub fn open_to_change(&self) -> Result<ReleaseStore, ReleaseError> {
+        self.open_with(Patience::Publisher)
+    }
+
+    /// [`open_to_change`](Self::open_to_change), after creating the bucket where it is missing.
     pub async fn open_to_publish(&self) -> Result<ReleaseStore, ReleaseError> {
-        let Place::S3(name, prefix) = &self.0 else { return self.open() };
-        let store = s3::open(name, Patience::Publisher)?;
-        s3::create_if_missing(&store, name).await?;
-        Ok(ReleaseStore::new(Arc::new(PrefixStore::new(store, prefix.clone())), self.to_string()))
+        if let Place::S3(name, _) = &self.0 {
+            let store = s3::open(name, Patience::Publisher)?;
+            s3::create_if_missing(&store, name).await?;
+        }
+        self.open_to_change()
     }
 
-    fn directory(&self, directory: &PathBuf) -> Result<Arc<dyn ObjectStore>, ReleaseError> {
+    fn open_with(&self, patience: Patience) -> Result<ReleaseStore, ReleaseError> {
+        match &self.0 {
+            Place::Directory(directory) => self.directory(directory),
+            Place::S3(name, prefix) => {
+                let objects = PrefixStore::new(s3::open(name, patience)?, prefix.clone());
+                Ok(ReleaseStore::new(Arc::new(objects), self.to_string()))
+            }
+        }
+    }
+
+    fn directory(&self, directory: &PathBuf) -> Result<ReleaseStore, ReleaseError> {
         let failed = |problem: String| ReleaseError::Bucket { bucket: self.to_string(), problem };
         fs::create_dir_all(directory).map_err(|error| failed(error.to_string()))?;
         let store = LocalFileSystem::new_with_prefix(directory)
             .map_err(|error| failed(error.to_string()))?
             // A committed release survives the death of the machine.
             .with_fsync(true);
-        Ok(Arc::new(store))
+        Ok(ReleaseStore::in_directory(Arc::new(store), directory.clone()))
     }
 }
 

@@ -45,6 +45,14 @@ pub enum ReleaseError {
         /// When.
         collected: jiff::Timestamp,
     },
+    /// The release is not kept any more.
+    #[error("release {number} was given up to collection; the oldest that is kept is {oldest}")]
+    GivenUp {
+        /// The release.
+        number: ReleaseNumber,
+        /// The oldest that is kept.
+        oldest: ReleaseNumber,
+    },
     /// A manifest cannot be used.
     #[error("the manifest {key}: {error}")]
     Manifest {

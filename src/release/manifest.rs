@@ -92,6 +92,9 @@ pub(super) struct Tombstone {
     collected: Timestamp,
 }
 
+/// No tombstone is longer than this, and no manifest as short: one shard alone has more.
+pub(super) const MAX_TOMBSTONE: u64 = 128;
+
 impl Tombstone {
     pub(super) fn of(number: ReleaseNumber, collected: Timestamp) -> Self {
         Self { format: FORMAT, number, collected }

@@ -11,14 +11,18 @@ mod digest;
 mod embargo;
 mod error;
 mod key;
+mod litter;
 mod manifest;
 mod probe;
 mod reason;
+mod repeat;
+mod rollback;
 mod s3;
 mod store;
 mod verify;
 
 pub use bucket::Bucket;
+pub use collect::{Collection, Spared};
 pub use commit::Commit;
 pub use digest::Digest;
 pub use embargo::{EmbargoError, LAST_MINUTES, embargo};

@@ -1,7 +1,7 @@
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStreamExt, stream};
 use object_store::{Error, ObjectStore, ObjectStoreExt, PutMode, PutOptions, path::Path};
 use tokio::time::Instant;
 
@@ -16,10 +16,14 @@ use crate::shard::Shard;
 pub struct ReleaseStore {
     pub(super) objects: Arc<dyn ObjectStore>,
     place: String,
+    directory: Option<PathBuf>,
 }
 
 /// A nation's manifest has about 120 KB; one of this size is hostile.
 const MAX_MANIFEST: u64 = 256 << 20;
+
+/// Manifests read at once.
+const AT_ONCE: usize = 8;
 
 /// How often a shard is put before its failure is that of the publication. The first error comes when the store dies;
 /// by the next put it is away, and then it is asked below us until it is back.
@@ -32,7 +36,17 @@ const PATIENCE: Duration = Duration::from_secs(10);
 impl ReleaseStore {
     /// The releases in `objects`; `place` is what messages call it.
     pub fn new(objects: Arc<dyn ObjectStore>, place: String) -> Self {
-        Self { objects, place }
+        Self { objects, place, directory: None }
+    }
+
+    /// The releases in a directory that `objects` shows.
+    pub(super) fn in_directory(objects: Arc<dyn ObjectStore>, directory: PathBuf) -> Self {
+        Self { directory: Some(directory.clone()), ..Self::new(objects, directory.display().to_string()) }
+    }
+
+    /// The directory, where the store is one.
+    pub(super) fn directory(&self) -> Option<&std::path::Path> {
+        self.directory.as_deref()
     }
 
     /// What messages call the store.
@@ -64,6 +78,25 @@ impl ReleaseStore {
             }
         }
         current.map(Some).ok_or(ReleaseError::Absent(number))
+    }
+
+    /// The manifests of all releases that are kept, the current one last.
+    pub async fn kept(&self) -> Result<Vec<Manifest>, ReleaseError> {
+        match self.current().await? {
+            Some(current) => self.kept_by(&current).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// The manifests of the releases that `current` keeps, itself included.
+    pub(super) async fn kept_by(&self, current: &Manifest) -> Result<Vec<Manifest>, ReleaseError> {
+        let before = std::iter::successors(Some(current.oldest), |number| Some(number.next()))
+            .take_while(|number| *number < current.number);
+        let before = stream::iter(before)
+            .map(|number| async move { self.manifest(number).await?.ok_or(ReleaseError::Absent(number)) });
+        let mut kept: Vec<_> = before.buffered(AT_ONCE).try_collect().await?;
+        kept.push(current.clone());
+        Ok(kept)
     }
 
     async fn greatest_listed(&self) -> Result<Option<ReleaseNumber>, ReleaseError> {

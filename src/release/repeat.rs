@@ -1,0 +1,41 @@
+use jiff::Timestamp;
+
+use super::{Attempt, Manifest};
+
+impl Manifest {
+    /// The release on top of `current` that names this one's shards again, read from the same snapshot: what has
+    /// changed since then is answered live, so no superseded mark comes back.
+    pub fn repeated(&self, current: &Manifest) -> Self {
+        let is_fence = self.number == current.number;
+        Self {
+            number: current.number.next(),
+            parent: Some(current.number),
+            // Who looks at a fence on top of a rollback looks at a rollback.
+            repeats: if is_fence && current.is_rollback() { current.repeats } else { Some(self.number) },
+            oldest: current.oldest,
+            attempt: Attempt::random(),
+            created: Timestamp::now(),
+            not_before: self.hour_on_top_of(current),
+            ..self.clone()
+        }
+    }
+
+    /// Whether this release is a rollback to an older one, or a fence on top of that.
+    pub fn is_rollback(&self) -> bool {
+        self.repeats.is_some() && self.repeats != self.parent
+    }
+
+    /// Whether both show the same results and know the same changes.
+    pub fn shows_what_is_in(&self, other: &Manifest) -> bool {
+        self.shards == other.shards && self.source == other.source
+    }
+
+    /// The same results are under the embargo that was agreed on last; those of another data set under the later one.
+    fn hour_on_top_of(&self, current: &Manifest) -> Option<Timestamp> {
+        if self.source.data_set == current.source.data_set {
+            current.not_before
+        } else {
+            self.not_before.max(current.not_before)
+        }
+    }
+}
