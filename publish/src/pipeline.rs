@@ -133,10 +133,16 @@ pub(crate) struct Shelf<'a> {
 }
 
 impl<'a> Shelf<'a> {
-    pub(crate) fn new(store: &'a ReleaseStore, attempt: Attempt, base: Option<&Manifest>) -> Self {
-        let shards = base.into_iter().flat_map(|base| &base.shards);
-        let reusable =
-            shards.map(|shard| ((shard.key.prefix, shard.key.digest), shard.key.clone())).collect();
+    /// The shelf for what follows `base`, of whose blobs the store lacks some.
+    pub(crate) fn new(
+        store: &'a ReleaseStore,
+        attempt: Attempt,
+        base: Option<&Manifest>,
+        missing: &[ShardKey],
+    ) -> Self {
+        let shards = base.into_iter().flat_map(|base| &base.shards).map(|shard| &shard.key);
+        let there = shards.filter(|key| !missing.contains(key));
+        let reusable = there.map(|key| ((key.prefix, key.digest), key.clone())).collect();
         Self { store, attempt, reusable }
     }
 

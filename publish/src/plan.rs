@@ -7,7 +7,7 @@ use std::{
 
 use results_day::{
     changes::Changed,
-    release::{Manifest, ShardEntry},
+    release::{Manifest, ShardEntry, ShardKey},
     shard::{ENCODER, Width},
     source::{SnapshotReader, Source, SourceError},
     student::{RENDERER, StudentId},
@@ -46,8 +46,8 @@ impl Plan {
         Ok(Self { width, render: ranges(width, prefixes.collect()), patch: Vec::new(), keep: Vec::new() })
     }
 
-    /// Only the shards that hold one of the changed students.
-    pub(crate) fn incremental(base: &Manifest, changed: &[StudentId]) -> Self {
+    /// Only the shards that hold one of the changed students, and those whose blobs are missing.
+    pub(crate) fn incremental(base: &Manifest, changed: &[StudentId], missing: &[ShardKey]) -> Self {
         let width = base.width;
         let mut touched: BTreeMap<u32, Vec<StudentId>> = BTreeMap::new();
         for id in changed {
@@ -56,6 +56,9 @@ impl Plan {
         let mut plan = Self { width, render: Vec::new(), patch: Vec::new(), keep: Vec::new() };
         for shard in &base.shards {
             match touched.remove(&shard.key.prefix) {
+                changed if missing.contains(&shard.key) => {
+                    drop(touched.insert(shard.key.prefix, changed.unwrap_or_default()));
+                }
                 None => plan.keep.push(shard.clone()),
                 Some(changed) if changed.len() * ONE_IN <= shard.students as usize => {
                     plan.patch.push(Patch { base: shard.clone(), changed });

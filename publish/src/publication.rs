@@ -6,7 +6,7 @@ use anyhow::bail;
 use jiff::Timestamp;
 use results_day::{
     progress,
-    release::{Attempt, Commit, FORMAT, Manifest, ReleaseNumber, ReleaseStore, embargo},
+    release::{Attempt, Commit, FORMAT, Manifest, ReleaseNumber, ReleaseStore, ShardKey, embargo},
     shard::ENCODER,
     source::Source,
     student::RENDERER,
@@ -32,7 +32,12 @@ pub async fn publish(
     let mut probed = false;
     loop {
         let base = store.current().await?;
+        let missing = match &base {
+            Some(base) => store.missing(base).await?,
+            None => Vec::new(),
+        };
         if let Some(base) = &base
+            && missing.is_empty()
             && plan::is_up_to_date(source, base).await?
             && embargo(Some(base), &base.source.data_set, not_before, Timestamp::now())? == base.not_before
         {
@@ -42,7 +47,13 @@ pub async fn publish(
             store.probe().await?;
             probed = true;
         }
-        let (manifest, shards) = prepare(source, store, base.as_ref(), not_before).await?;
+        if !missing.is_empty() {
+            eprintln!(
+                "publish: the store has lost {} blobs of the current release; making them again",
+                missing.len()
+            );
+        }
+        let (manifest, shards) = prepare(source, store, base.as_ref(), &missing, not_before).await?;
         match store.commit(&manifest).await? {
             Commit::Won => {
                 return Ok(Outcome::Published {
@@ -68,6 +79,7 @@ async fn prepare(
     source: &dyn Source,
     store: &ReleaseStore,
     base: Option<&Manifest>,
+    missing: &[ShardKey],
     not_before: Option<Timestamp>,
 ) -> anyhow::Result<(Manifest, Shards)> {
     let mut reader = source.snapshot().await?;
@@ -78,7 +90,7 @@ async fn prepare(
         None => None,
     };
     let plan = match changed {
-        Some((base, changed)) => Plan::incremental(base, &changed),
+        Some((base, changed)) => Plan::incremental(base, &changed, missing),
         None => Plan::full(reader.as_mut()).await?,
     };
     let width = plan.width;
@@ -86,7 +98,8 @@ async fn prepare(
     // the winner to delete.
     let attempt = Attempt::random();
     let progress = progress::show("shards published", (plan.render.len() + plan.patch.len()) as u64, 0);
-    let shards = pipeline::run(reader, plan, &Shelf::new(store, attempt.clone(), base), &progress).await?;
+    let shards =
+        pipeline::run(reader, plan, &Shelf::new(store, attempt.clone(), base, missing), &progress).await?;
     progress.finish_and_clear();
 
     let (Some(first), Some(last)) = (shards.entries.first(), shards.entries.last()) else {

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use object_store::{ObjectMeta, ObjectStoreExt, path::Path};
 
 use super::{
-    Commit, Manifest, ReleaseError, ReleaseNumber, ReleaseStore,
+    Commit, Manifest, ReleaseError, ReleaseNumber, ReleaseStore, ShardKey,
     litter::{self, Litter},
     manifest::{MAX_TOMBSTONE, Tombstone},
 };
@@ -107,7 +107,7 @@ impl ReleaseStore {
             .flat_map(|(manifest, _)| manifest.shards.iter().map(|shard| shard.key.path()))
             .collect();
         let mut objects = Vec::new();
-        for folder in ["shards", "probes"] {
+        for folder in [ShardKey::FOLDER, "probes"] {
             let there = self.list(&Path::from(folder)).await?;
             let is_doomed =
                 |object: &ObjectMeta| is_old(object, spared, now) && !named.contains(&object.location);

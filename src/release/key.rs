@@ -139,6 +139,9 @@ impl From<Attempt> for String {
 }
 
 impl ShardKey {
+    /// The folder of the blobs.
+    pub(super) const FOLDER: &'static str = "shards";
+
     /// Where the blob lies.
     pub fn path(&self) -> Path {
         Path::from(self.to_string())

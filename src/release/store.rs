@@ -1,4 +1,4 @@
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
@@ -127,6 +127,17 @@ impl ReleaseStore {
             Err(ManifestError::Collected(collected)) => Err(ReleaseError::Collected { number, collected }),
             Err(error) => Err(ReleaseError::Manifest { key: key.to_string(), error }),
         }
+    }
+
+    /// The shards of a release whose blobs the store does not list with the length that they have.
+    pub async fn missing(&self, manifest: &Manifest) -> Result<Vec<ShardKey>, ReleaseError> {
+        let folder = Path::from(ShardKey::FOLDER);
+        let listed = self.objects.list(Some(&folder)).map_ok(|object| (object.location, object.size));
+        let listed: HashMap<Path, u64> =
+            listed.try_collect().await.map_err(ReleaseError::store("listing", &folder))?;
+        let missing =
+            manifest.shards.iter().filter(|shard| listed.get(&shard.key.path()) != Some(&shard.bytes));
+        Ok(missing.map(|shard| shard.key.clone()).collect())
     }
 
     /// Uploads a shard and compares what the store has then with what was sent. When this returns, the blob
