@@ -166,11 +166,11 @@ async fn a_shard_is_durable_when_its_put_returns_and_may_be_put_again_when_it_fa
     for (faults, puts, succeeds) in [
         (vec![Fails], 2, true),
         (vec![Fails, Fails], 3, true),
-        (vec![FailsAfterPersisting], 2, true),
+        (vec![FailsAfterPersisting], 1, true),
         (vec![PersistsLater], 2, true),
         (vec![IsRetriedBelow], 1, true),
         (vec![Fails, Fails, Fails], 3, false),
-        (vec![Fails, Fails, FailsAfterPersisting], 3, false),
+        (vec![Fails, Fails, FailsAfterPersisting], 3, true),
     ] {
         let what = format!("{faults:?}");
         let place = place(faults);

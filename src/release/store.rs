@@ -157,15 +157,18 @@ impl ReleaseStore {
         }
     }
 
+    /// What counts is what lies there afterwards: our own put may have been retried below us, and one that failed may
+    /// have been done all the same.
     async fn put_shard_once(&self, key: &ShardKey, blob: Bytes) -> Result<(), ReleaseError> {
         let path = key.path();
-        let created = self.create(&path, blob.clone()).await;
-        match created {
-            // Our own put may have been retried below us; what counts is what lies there now.
-            Ok(()) | Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => {}
-            Err(error) => return Err(ReleaseError::store("writing", key)(error)),
-        }
-        let stored = self.objects.get(&path).await.map_err(ReleaseError::store("reading back", key))?;
+        let failure = match self.create(&path, blob.clone()).await {
+            Ok(()) | Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => None,
+            Err(error) => Some(ReleaseError::store("writing", key)(error)),
+        };
+        let stored = match (self.objects.get(&path).await, failure) {
+            (Err(Error::NotFound { .. }), Some(failure)) => return Err(failure),
+            (stored, _) => stored.map_err(ReleaseError::store("reading back", key))?,
+        };
         let stored = stored.bytes().await.map_err(ReleaseError::store("reading back", key))?;
         if stored != blob {
             return Err(ReleaseError::Different {

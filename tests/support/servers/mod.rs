@@ -6,6 +6,7 @@
 #![allow(dead_code, unused_imports, reason = "each test program uses its own part of this")]
 
 mod cutting_proxy;
+mod faulty_s3;
 mod minio;
 mod moto;
 mod postgres;
@@ -15,6 +16,7 @@ pub(crate) mod s3;
 mod seaweedfs;
 
 pub(crate) use cutting_proxy::CuttingProxy;
+pub(crate) use faulty_s3::FaultyS3;
 pub(crate) use minio::Minio;
 pub(crate) use moto::Moto;
 pub(crate) use postgres::Postgres;
