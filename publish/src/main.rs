@@ -5,14 +5,12 @@ mod plan;
 mod publication;
 mod render;
 mod summary;
+mod verify;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use results_day::{
-    release::{Bucket, ReleaseError, ReleaseNumber},
-    source,
-};
+use results_day::{release::Bucket, source};
 
 /// Renders every result once and commits them as a release.
 ///
@@ -42,11 +40,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Reads a whole release again and checks every blob, frame, document and count
-    Verify {
-        /// The release's number [default: the current one]
-        number: Option<ReleaseNumber>,
-    },
+    /// Reads a whole release again, checks every blob, frame, document and count, and names all that is wrong
+    Verify(verify::Verify),
 }
 
 fn main() -> ExitCode {
@@ -76,14 +71,6 @@ async fn run(arguments: Arguments) -> anyhow::Result<String> {
             let outcome = publication::publish(source.as_ref(), &bucket.open_to_publish().await?).await?;
             Ok(outcome.to_string())
         }
-        Some(Command::Verify { number }) => {
-            let store = bucket.open()?;
-            let number = match number {
-                Some(number) => number,
-                None => store.current().await?.ok_or(ReleaseError::Absent(ReleaseNumber::FIRST))?.number,
-            };
-            let (_, verified) = store.verify(number).await?;
-            Ok(summary::verified(number, verified))
-        }
+        Some(Command::Verify(request)) => verify::verify(request, &database, &bucket.open()?).await,
     }
 }
