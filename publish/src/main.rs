@@ -1,12 +1,14 @@
 //! `publish` renders every result once and commits the lot as a release.
 
+mod verify;
+
 use std::{process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand};
 use jiff::{SignedDuration, Timestamp};
 use publish::summary;
 use results_day::{
-    release::{Bucket, ReleaseError, ReleaseNumber, Spared},
+    release::{Bucket, ReleaseNumber, Spared},
     source,
 };
 
@@ -72,11 +74,8 @@ enum Command {
         #[arg(long, env = "GRACE", value_name = "DURATION", default_value = "1h", value_parser = duration)]
         grace: Duration,
     },
-    /// Reads a whole release again and checks every blob, frame, document and count
-    Verify {
-        /// The release's number [default: the current one]
-        number: Option<ReleaseNumber>,
-    },
+    /// Reads a whole release again, checks every blob, frame, document and count, and names all that is wrong
+    Verify(verify::Verify),
 }
 
 fn main() -> ExitCode {
@@ -127,14 +126,6 @@ async fn run(arguments: Arguments) -> anyhow::Result<String> {
                 if delete { store.collect(spared).await? } else { store.collectable(spared).await? };
             Ok(summary::collected(&collection, delete))
         }
-        Some(Command::Verify { number }) => {
-            let store = bucket.open()?;
-            let number = match number {
-                Some(number) => number,
-                None => store.current().await?.ok_or(ReleaseError::Absent(ReleaseNumber::FIRST))?.number,
-            };
-            let (_, verified) = store.verify(number).await?;
-            Ok(summary::verified(number, verified))
-        }
+        Some(Command::Verify(request)) => verify::verify(request, &database, &bucket.open()?).await,
     }
 }

@@ -181,18 +181,20 @@ impl ReleaseStore {
 
     /// Downloads a blob and compares it with what the manifest says of it.
     pub async fn shard_bytes(&self, entry: &ShardEntry) -> Result<Bytes, ReleaseError> {
+        let blob = self.download(entry).await?;
+        entry.check_digest(&blob)?;
+        Ok(blob)
+    }
+
+    /// Downloads a blob of the length that the manifest says.
+    pub(super) async fn download(&self, entry: &ShardEntry) -> Result<Bytes, ReleaseError> {
         let key = &entry.key;
         let found = self.objects.get(&key.path()).await.map_err(ReleaseError::store("reading", key))?;
-        let different = |problem: String| ReleaseError::Different { key: key.to_string(), problem };
         if found.meta.size != entry.bytes {
-            return Err(different(format!("{} bytes instead of {}", found.meta.size, entry.bytes)));
+            let bytes = found.meta.size;
+            return Err(entry.different(format!("{bytes} bytes instead of {}", entry.bytes)));
         }
-        let blob = found.bytes().await.map_err(ReleaseError::store("reading", key))?;
-        let digest = Digest::of(&blob);
-        if digest != key.digest {
-            return Err(different(format!("their SHA-256 is {digest}")));
-        }
-        Ok(blob)
+        found.bytes().await.map_err(ReleaseError::store("reading", key))
     }
 
     /// Creates an object that must not be there yet.
@@ -206,22 +208,36 @@ impl ShardEntry {
     /// Opens the shard in `blob`, whose hash is known to be right, and compares it with what the manifest
     /// says of it.
     pub fn open(&self, blob: Bytes) -> Result<Shard, ReleaseError> {
+        let shard = self.open_any(blob)?;
+        let difference = self.differences(&shard).next();
+        difference.map_or(Ok(shard), Err)
+    }
+
+    pub(super) fn check_digest(&self, blob: &[u8]) -> Result<(), ReleaseError> {
+        let digest = Digest::of(blob);
+        if digest == self.key.digest {
+            return Ok(());
+        }
+        Err(self.different(format!("their SHA-256 is {digest}")))
+    }
+
+    /// Opens the shard in `blob`, though it may be another than the manifest says.
+    pub(super) fn open_any(&self, blob: Bytes) -> Result<Shard, ReleaseError> {
         let ids = self.first_id.get()..=self.last_id.get();
-        let shard = Shard::open(blob, ids)
-            .map_err(|error| ReleaseError::Shard { key: self.key.to_string(), error })?;
-        if shard.students() != self.students as usize {
-            return Err(ReleaseError::Different {
-                key: self.key.to_string(),
-                problem: format!("{} students instead of {}", shard.students(), self.students),
-            });
-        }
-        let (first, last) = shard.ends();
-        if (first, last) != (self.first_id.get(), self.last_id.get()) {
-            return Err(ReleaseError::Different {
-                key: self.key.to_string(),
-                problem: format!("ids {first} to {last} instead of {} to {}", self.first_id, self.last_id),
-            });
-        }
-        Ok(shard)
+        Shard::open(blob, ids).map_err(|error| ReleaseError::Shard { key: self.key.to_string(), error })
+    }
+
+    /// What the manifest says otherwise of this shard.
+    pub(super) fn differences(&self, shard: &Shard) -> impl Iterator<Item = ReleaseError> {
+        let Self { students, first_id, last_id, .. } = self;
+        let (found, (first, last)) = (shard.students(), shard.ends());
+        let count = (found != *students as usize).then(|| format!("{found} students instead of {students}"));
+        let ends = ((first, last) != (first_id.get(), last_id.get()))
+            .then(|| format!("ids {first} to {last} instead of {first_id} to {last_id}"));
+        [count, ends].into_iter().flatten().map(|problem| self.different(problem))
+    }
+
+    fn different(&self, problem: String) -> ReleaseError {
+        ReleaseError::Different { key: self.key.to_string(), problem }
     }
 }

@@ -42,6 +42,11 @@ impl Shard {
         self.students
     }
 
+    /// Every student's id, ascending, whatever became of the frames.
+    pub fn ids(&self) -> impl Iterator<Item = StudentId> {
+        (0..self.students).filter_map(|place| StudentId::new(self.id(place)?).ok())
+    }
+
     /// The student's frame, if the student is in this shard.
     pub fn find(&self, id: StudentId) -> Result<Option<Frame>, ShardError> {
         self.locate(id)?.map(Found::check).transpose()
@@ -57,10 +62,11 @@ impl Shard {
     }
 
     /// Every student with the frame, in id order. What only other tools use is checked here, too: the sizes of
-    /// the documents in the seek table.
+    /// the documents in the seek table, and that the index has none.
     pub fn frames(&self) -> impl Iterator<Item = Result<(StudentId, Frame), ShardError>> {
         let table = SeekTable::find(&self.blob);
-        (0..self.students).map(move |place| {
+        let index = table.as_ref().ok().and_then(|table| table.document_size(self.students));
+        let frames = (0..self.students).map(move |place| {
             let number = self.id(place).unwrap_or(0);
             let id = StudentId::new(number).map_err(|_| ShardError::Id { id: number, place })?;
             let frame = self.found(place, id)?.check()?;
@@ -69,7 +75,10 @@ impl Shard {
                 return Err(ShardError::SeekTable("a document's size"));
             }
             Ok((id, frame))
-        })
+        });
+        let of_index =
+            (index != Some(0)).then_some(Err(ShardError::SeekTable("the index is said to hold a document")));
+        frames.chain(of_index)
     }
 
     fn with_index(blob: Bytes, (start, end): (usize, usize)) -> Result<Self, ShardError> {

@@ -81,6 +81,12 @@ pub enum DocumentError {
     /// A document starts with its student's id.
     #[error("a document starts with {{\"id\": and a student's id")]
     NoId,
+    /// Its fields are not those of a student.
+    #[error("a document holds a student's values: {0}")]
+    Values(String),
+    /// Its bytes are not those that its values make.
+    #[error("a document is byte for byte what is rendered from its values")]
+    NotAsRendered,
 }
 
 /// Whose document this is. Looks at the frame of the line and at its first field only.

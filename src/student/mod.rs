@@ -5,8 +5,10 @@
 mod document;
 pub mod generator;
 mod id;
+mod parse;
 mod record;
 
 pub use document::{DocumentError, RENDERER, document_id, render};
 pub use id::{IdError, StudentId};
+pub use parse::parse;
 pub use record::{MARKS, OUT_OF, Sex, Stream, Student, UnknownName};

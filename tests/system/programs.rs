@@ -47,6 +47,14 @@ impl Ran {
             assert!(self.stderr.contains(word), "{word:?} is not in {:?}", self.stderr);
         }
     }
+
+    /// What it found, line by line, given that it failed for it with this verdict.
+    #[track_caller]
+    pub(crate) fn found(&self, verdict: &str) -> Vec<&str> {
+        assert_eq!(self.status, Some(1), "{self:?}");
+        assert!(self.stderr.contains(verdict), "{verdict:?} is not in {:?}", self.stderr);
+        self.stdout.lines().collect()
+    }
 }
 
 /// A program at work. It is killed when the test is done with it, however the test ends.

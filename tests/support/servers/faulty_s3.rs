@@ -73,7 +73,7 @@ impl FaultyS3 {
             for client in listener.incoming().map_while(Result::ok) {
                 let state = shared.clone();
                 // A client that goes away in the middle has had its fault.
-                thread::spawn(move || state.answer_all(client).unwrap_or_default());
+                thread::spawn(move || state.answer_one(client).unwrap_or_default());
             }
         });
         Self { port, state }
@@ -90,39 +90,37 @@ impl FaultyS3 {
 }
 
 impl State {
-    fn answer_all(&self, mut client: TcpStream) -> io::Result<()> {
-        while let Some(request) = read_request(&mut client)? {
-            let changes = !(request.starts_with(b"GET ") || request.starts_with(b"HEAD "));
-            let answer = match self.fault() {
-                None => self.ask(&request)?,
-                Some(Fault::SlowDown) => error("503 Slow Down", "SlowDown"),
-                Some(Fault::AnswerIsLost) => return self.ask(&request).map(drop),
-                Some(Fault::FailsAfterwards) => {
-                    self.ask(&request)?;
-                    error("500 Internal Server Error", "InternalError")
-                }
-                Some(Fault::IsDoneLater) if changes => {
-                    self.ask_later(request);
-                    error("500 Internal Server Error", "InternalError")
-                }
-                Some(Fault::ArrivesTwice) => {
-                    self.ask(&request)?;
-                    self.ask(&request)?
-                }
-                Some(Fault::ArrivesAgainLater) if changes => {
-                    let answer = self.ask(&request)?;
-                    self.ask_later(request);
-                    answer
-                }
-                Some(Fault::IsSlow | Fault::IsDoneLater | Fault::ArrivesAgainLater) => {
-                    thread::sleep(self.a_while());
-                    self.ask(&request)?
-                }
-            };
-            // Its body ends with the connection.
-            return client.write_all(&answer);
-        }
-        Ok(())
+    fn answer_one(&self, mut client: TcpStream) -> io::Result<()> {
+        let Some(request) = read_request(&mut client)? else { return Ok(()) };
+        let changes = !(request.starts_with(b"GET ") || request.starts_with(b"HEAD "));
+        let answer = match self.fault() {
+            None => self.ask(&request)?,
+            Some(Fault::SlowDown) => error("503 Slow Down", "SlowDown"),
+            Some(Fault::AnswerIsLost) => return self.ask(&request).map(drop),
+            Some(Fault::FailsAfterwards) => {
+                self.ask(&request)?;
+                error("500 Internal Server Error", "InternalError")
+            }
+            Some(Fault::IsDoneLater) if changes => {
+                self.ask_later(request);
+                error("500 Internal Server Error", "InternalError")
+            }
+            Some(Fault::ArrivesTwice) => {
+                self.ask(&request)?;
+                self.ask(&request)?
+            }
+            Some(Fault::ArrivesAgainLater) if changes => {
+                let answer = self.ask(&request)?;
+                self.ask_later(request);
+                answer
+            }
+            Some(Fault::IsSlow | Fault::IsDoneLater | Fault::ArrivesAgainLater) => {
+                thread::sleep(self.a_while());
+                self.ask(&request)?
+            }
+        };
+        // Its body ends with the connection.
+        client.write_all(&answer)
     }
 
     fn fault(&self) -> Option<Fault> {
