@@ -12,6 +12,7 @@ mod serving;
 use std::{
     io::{self, IsTerminal},
     process::ExitCode,
+    sync::Arc,
     thread,
     time::Duration,
 };
@@ -54,7 +55,7 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let (bucket, database) = arguments.bucket_and_database()?;
     let store = bucket.open()?;
-    let directory = CacheDirectory::open(&arguments.cache_dir)?;
+    let directory = Arc::new(CacheDirectory::open(&arguments.cache_dir)?);
 
     // Everything but the serving itself lives on this runtime: connections belong to the one that made them.
     let runtime = runtime::Builder::new_multi_thread()
@@ -75,8 +76,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let admin_address = admin.local_addr()?;
     let stop = runtime.block_on(async { stop_signal() })?;
 
-    let mut changes = source.clone().map(|source| ChangeFollower::new(source, shared, directory.journal()));
-    let releases = ReleaseFollower { store, directory, shared };
+    let mut changes = source.clone().map(|source| ChangeFollower::new(source, shared, directory.clone()));
+    let releases = ReleaseFollower::new(store, directory, shared);
     // Nobody is let in before this server knows what an earlier one did not live to hear: a front that is refused asks
     // another server.
     let mut stop = Box::pin(stop);

@@ -138,6 +138,7 @@ pub(crate) struct Shared {
     /// Held by whoever makes a new `Serving` from the old one.
     update: Mutex<()>,
     heard: Mutex<Option<Instant>>,
+    damaged: AtomicBool,
     draining: AtomicBool,
 }
 
@@ -147,6 +148,7 @@ impl Shared {
             serving: ArcSwap::from_pointee(serving),
             update: Mutex::new(()),
             heard: Mutex::new(None),
+            damaged: AtomicBool::new(false),
             draining: AtomicBool::new(false),
         }))
     }
@@ -172,6 +174,28 @@ impl Shared {
     /// How old the knowledge of changes is; `None` where the database has not answered since the start.
     pub(crate) fn age(&self) -> Option<Duration> {
         self.heard.lock().unwrap_or_else(PoisonError::into_inner).map(|heard| heard.elapsed())
+    }
+
+    /// A request that sees this has met a shard that is not what it was. Said once; whoever follows the releases
+    /// repairs it.
+    pub(crate) fn found_damage(&self, serving: &Serving) {
+        let release = |serving: &Serving| serving.release.as_ref().map(Arc::as_ptr);
+        // What is repaired already may be met for a moment longer by who began before.
+        if release(&self.serving.load()) == release(serving) && !self.damaged.swap(true, Ordering::Relaxed) {
+            tracing::error!(
+                "a shard is damaged; its students are answered live or not at all until it is repaired"
+            );
+        }
+    }
+
+    /// Whether damage was found and not repaired yet.
+    pub(crate) fn is_damaged(&self) -> bool {
+        self.damaged.load(Ordering::Relaxed)
+    }
+
+    /// Every shard of the current release has been looked at, and is what it was. Whether damage had been found.
+    pub(crate) fn repaired(&self) -> bool {
+        self.damaged.swap(false, Ordering::Relaxed)
     }
 
     /// From now on connections are closed after their next answer.

@@ -1,17 +1,18 @@
 use std::{sync::Arc, time::Duration};
 
-use results_day::release::{Manifest, ReleaseStore};
+use results_day::release::{Manifest, ReleaseError, ReleaseStore};
 
+use super::mending::Mending;
 use crate::{
     release_cache::{CacheDirectory, CacheError, LoadedRelease},
     serving::Shared,
 };
 
-/// Loads each release as it is committed.
+/// Loads each release as it is committed, and keeps the current one whole.
 pub(crate) struct ReleaseFollower {
-    pub(crate) store: ReleaseStore,
-    pub(crate) directory: CacheDirectory,
-    pub(crate) shared: &'static Shared,
+    store: ReleaseStore,
+    directory: Arc<CacheDirectory>,
+    shared: &'static Shared,
 }
 
 /// How often the bucket is asked whether the next release is there: one request that mostly finds nothing. Until a
@@ -25,13 +26,23 @@ const FIRST: Duration = Duration::from_secs(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 impl ReleaseFollower {
+    pub(crate) fn new(store: ReleaseStore, directory: Arc<CacheDirectory>, shared: &'static Shared) -> Self {
+        Self { store, directory, shared }
+    }
+
     /// Loads what an earlier server left, which takes no store, or else what the store has, if it answers soon.
     pub(crate) async fn first(&self) {
         match self.directory.load(&self.store).await {
-            Ok(Some(release)) => return self.switch_to(release),
-            Ok(None) => {}
-            Err(error) => tracing::warn!(%error, "the cached release is unusable; waiting for the store"),
+            Ok(Some(release)) => self.switch_to(release),
+            Ok(None) => self.first_from_store().await,
+            Err(error) => {
+                tracing::warn!(%error, "the cached release is unusable; waiting for the store");
+                self.first_from_store().await;
+            }
         }
+    }
+
+    async fn first_from_store(&self) {
         // What goes wrong here goes wrong again in a moment, and is told then.
         let _tried = tokio::time::timeout(FIRST, self.step(false)).await;
     }
@@ -39,6 +50,7 @@ impl ReleaseFollower {
     /// Follows the bucket for ever.
     pub(crate) async fn run(self) {
         let mut pause = INTERVAL;
+        let mut mending = Mending::default();
         // At the start the bucket says which release is current. After that releases only go up.
         let mut looked = false;
         loop {
@@ -54,6 +66,7 @@ impl ReleaseFollower {
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
             }
+            mending.step(&self.directory, &self.store, self.shared).await;
             tokio::time::sleep(pause).await;
         }
     }
@@ -63,21 +76,31 @@ impl ReleaseFollower {
         let current = serving.release.as_deref();
         if looked
             && let Some(current) = current
-            && self.store.manifest(current.manifest.number.next()).await?.is_none()
+            && self.is_the_last(current).await?
         {
             return Ok(());
         }
-        let found = self.store.current().await?;
-        // Never back to a smaller number, whatever a stale listing says; another data set is another bucket.
-        let is_newer = |found: &Manifest| {
-            current.is_none_or(|LoadedRelease { manifest: current, .. }| {
-                found.number > current.number || found.source.data_set != current.source.data_set
-            })
-        };
-        let Some(manifest) = found.filter(is_newer) else { return Ok(()) };
+        let Some(manifest) = self.newer(current).await? else { return Ok(()) };
         let release = self.directory.fetch(manifest, current, &self.store).await?;
         self.switch_to(release);
         Ok(())
+    }
+
+    /// Whether no release has the next number, not even one that was collected since.
+    async fn is_the_last(&self, current: &LoadedRelease) -> Result<bool, ReleaseError> {
+        match self.store.manifest(current.manifest.number.next()).await {
+            Err(ReleaseError::Collected { .. }) => Ok(false),
+            found => Ok(found?.is_none()),
+        }
+    }
+
+    /// The store's current release, if it is not this one. Never back to a smaller number, whatever a stale listing
+    /// says; another data set is another bucket.
+    async fn newer(&self, than: Option<&LoadedRelease>) -> Result<Option<Manifest>, ReleaseError> {
+        let is_newer = |found: &Manifest| {
+            than.is_none_or(|than| found.number > than.manifest.number || !than.is_of_the_data_set_of(found))
+        };
+        Ok(self.store.current().await?.filter(is_newer))
     }
 
     fn switch_to(&self, release: LoadedRelease) {

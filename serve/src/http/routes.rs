@@ -101,7 +101,7 @@ async fn student(
         },
     };
     if reason == Reason::Damaged {
-        tracing::error!("a cached shard is damaged");
+        routes.shared.found_damage(&serving);
         if routes.live.is_none() {
             return problem(Problem::Damaged);
         }
