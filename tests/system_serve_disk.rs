@@ -12,6 +12,7 @@ use std::{
     path::PathBuf,
 };
 
+use jiff::{SignedDuration, Timestamp};
 use system::{Nation, Server, eventually};
 
 const HIT: &str = "results-day;hit";
@@ -159,6 +160,27 @@ fn a_cache_directory_that_cannot_be_created_is_done_without() {
     let server = server.restart();
     server.logs("is not believed");
     assert_eq!(server.student(7).problem(), "starting");
+}
+
+#[test]
+fn no_disk_holds_up_the_hour() {
+    let nation = Nation::published();
+    let hour = Timestamp::now() + SignedDuration::from_secs(3);
+    let mut manifest = nation.manifest(1);
+    manifest["not_before"] = hour.to_string().into();
+    fs::write(nation.manifest_path(1), manifest.to_string()).unwrap();
+    fs::create_dir_all(nation.path("cache/opened.new")).unwrap();
+    let servers = [nation.serve_static(), nation.serve_with(&["--cache-dir", READ_ONLY])];
+    let document = nation.document(7);
+    for server in servers.map(|server| server.serving(1)) {
+        eventually("the hour comes", || {
+            let answer = server.student(7);
+            assert!(answer.status == 200 || answer.problem() == "embargoed", "{answer:?}");
+            (answer.status == 200).then(|| assert_eq!(answer.body, document))
+        });
+        assert!(Timestamp::now() >= hour);
+        server.logs("results are open, and that is not written down");
+    }
 }
 
 #[test]

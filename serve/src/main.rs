@@ -2,6 +2,7 @@
 
 mod admin;
 mod arguments;
+mod embargo;
 mod follow;
 mod http;
 mod listen;
@@ -27,6 +28,7 @@ use tokio::{
 };
 
 use arguments::Arguments;
+use embargo::{Gate, Keeper, Opened};
 use follow::{ChangeFollower, ReleaseFollower};
 use http::{ServeRelease, routes};
 use listen::{Sockets, Workers};
@@ -56,6 +58,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let (bucket, database) = arguments.bucket_and_database()?;
     let store = bucket.open()?;
     let directory = Arc::new(CacheDirectory::open(&arguments.cache_dir)?);
+    let opened = Arc::new(Opened::read(directory.clone()));
 
     // Everything but the serving itself lives on this runtime: connections belong to the one that made them.
     let runtime = runtime::Builder::new_multi_thread()
@@ -69,7 +72,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         (database.as_deref().map(source::connect).transpose()?, cache::connect(&arguments.cache)?)
     };
     let knowledge = if source.is_some() { Knowledge::Nothing } else { Knowledge::Static };
-    let shared = Shared::for_the_whole_program(Serving { release: None, knowledge });
+    let shared = Shared::for_the_whole_program(Serving { release: None, gate: Gate::Open, knowledge });
     let admin = runtime
         .block_on(TcpListener::bind(arguments.admin))
         .with_context(|| format!("listening on {}", arguments.admin))?;
@@ -77,7 +80,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let stop = runtime.block_on(async { stop_signal() })?;
 
     let mut changes = source.clone().map(|source| ChangeFollower::new(source, shared, directory.clone()));
-    let releases = ReleaseFollower::new(store, directory, shared);
+    let releases = ReleaseFollower::new(store, directory, shared, opened.clone());
     // Nobody is let in before this server knows what an earlier one did not live to hear: a front that is refused asks
     // another server.
     let mut stop = Box::pin(stop);
@@ -95,6 +98,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     let workers = thread::available_parallelism()?.get();
     let (sockets, addresses) = Sockets::bind(&arguments.listen, workers)?;
+    runtime.spawn(Keeper::new(shared, opened).run());
     runtime.spawn(releases.run());
     if let Some(changes) = changes {
         runtime.spawn(changes.run());

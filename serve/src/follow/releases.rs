@@ -1,9 +1,11 @@
 use std::{sync::Arc, time::Duration};
 
+use jiff::Timestamp;
 use results_day::release::{Manifest, ReleaseError, ReleaseStore};
 
 use super::mending::Mending;
 use crate::{
+    embargo::{Gate, Moment, Opened},
     release_cache::{CacheDirectory, CacheError, LoadedRelease},
     serving::Shared,
 };
@@ -13,6 +15,7 @@ pub(crate) struct ReleaseFollower {
     store: ReleaseStore,
     directory: Arc<CacheDirectory>,
     shared: &'static Shared,
+    opened: Arc<Opened>,
 }
 
 /// How often the bucket is asked whether the next release is there: one request that mostly finds nothing. Until a
@@ -22,18 +25,26 @@ const INTERVAL: Duration = Duration::from_millis(250);
 /// How long a server may take to load its first release before it answers that there is none.
 const FIRST: Duration = Duration::from_secs(10);
 
+/// How long a server that has a release waits to hear from the store whether its hour was moved.
+const MOVED: Duration = Duration::from_secs(3);
+
 /// The pause after a failure doubles up to this.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 impl ReleaseFollower {
-    pub(crate) fn new(store: ReleaseStore, directory: Arc<CacheDirectory>, shared: &'static Shared) -> Self {
-        Self { store, directory, shared }
+    pub(crate) fn new(
+        store: ReleaseStore,
+        directory: Arc<CacheDirectory>,
+        shared: &'static Shared,
+        opened: Arc<Opened>,
+    ) -> Self {
+        Self { store, directory, shared, opened }
     }
 
     /// Loads what an earlier server left, which takes no store, or else what the store has, if it answers soon.
     pub(crate) async fn first(&self) {
         match self.directory.load(&self.store).await {
-            Ok(Some(release)) => self.switch_to(release),
+            Ok(Some(release)) => self.switch_to_cached(release).await,
             Ok(None) => self.first_from_store().await,
             Err(error) => {
                 tracing::warn!(%error, "the cached release is unusable; waiting for the store");
@@ -45,6 +56,21 @@ impl ReleaseFollower {
     async fn first_from_store(&self) {
         // What goes wrong here goes wrong again in a moment, and is told then.
         let _tried = tokio::time::timeout(FIRST, self.step(false)).await;
+    }
+
+    /// What was not opened yet may have been put off while no server ran, so the store is asked before its hour is
+    /// believed.
+    async fn switch_to_cached(&self, release: LoadedRelease) {
+        let mut not_before = release.manifest.not_before;
+        if not_before.is_some() && !self.opened.is(&release.manifest.source.data_set) {
+            let asked = tokio::time::timeout(MOVED, self.newer(Some(&release))).await;
+            if let Ok(Ok(Some(newer))) = asked
+                && release.is_of_the_data_set_of(&newer)
+            {
+                not_before = not_before.max(newer.not_before);
+            }
+        }
+        self.switch_to(release, not_before);
     }
 
     /// Follows the bucket for ever.
@@ -81,8 +107,14 @@ impl ReleaseFollower {
             return Ok(());
         }
         let Some(manifest) = self.newer(current).await? else { return Ok(()) };
+        if current.is_some_and(|current| current.is_of_the_data_set_of(&manifest)) {
+            // It may take long to come, and its hour may be later than the one that is waited for.
+            let not_before = manifest.not_before;
+            self.shared.update(|serving| serving.gate = serving.gate.postponed(not_before, Moment::now()));
+        }
+        let not_before = manifest.not_before;
         let release = self.directory.fetch(manifest, current, &self.store).await?;
-        self.switch_to(release);
+        self.switch_to(release, not_before);
         Ok(())
     }
 
@@ -103,9 +135,25 @@ impl ReleaseFollower {
         Ok(self.store.current().await?.filter(is_newer))
     }
 
-    fn switch_to(&self, release: LoadedRelease) {
-        let (number, students) = (release.manifest.number, release.manifest.students);
-        self.shared.update(|serving| serving.release = Some(Arc::new(release)));
-        tracing::info!(release = number.get(), students, "serving a release");
+    fn switch_to(&self, release: LoadedRelease, not_before: Option<Timestamp>) {
+        let (number, students) = (release.manifest.number.get(), release.manifest.students);
+        let opened = self.opened.is(&release.manifest.source.data_set);
+        let release = Arc::new(release);
+        let mut gate = Gate::Open;
+        self.shared.update(|serving| {
+            serving.switch_to(release, not_before, opened, Moment::now());
+            gate = serving.gate;
+        });
+        match gate {
+            Gate::Open => tracing::info!(release = number, students, "serving a release"),
+            Gate::Closed(embargo) => {
+                tracing::info!(
+                    release = number,
+                    students,
+                    not_before = %embargo.until,
+                    "a release is loaded and hidden until its hour"
+                );
+            }
+        }
     }
 }

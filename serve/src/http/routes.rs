@@ -137,7 +137,9 @@ impl From<NotReady> for Problem {
     fn from(reason: NotReady) -> Self {
         match reason {
             NotReady::NoRelease => Self::NoRelease,
+            NotReady::Embargoed(until) => Self::Embargoed(until),
             NotReady::NoKnowledge => Self::NoKnowledge,
+            NotReady::OtherDataSet => Self::OtherDataSet,
         }
     }
 }

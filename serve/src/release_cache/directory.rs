@@ -20,8 +20,9 @@ use super::LoadedRelease;
 /// The directory where one server keeps its copy of the current release.
 ///
 /// `manifest.json` names the release and is written when every shard of it is here; `shards/` holds the
-/// blobs under their hashes; `changes.ndjson` is the journal of changes; `lock` keeps a second server out. A file is
-/// written under another name, renamed when it is whole, and never changed after that.
+/// blobs under their hashes; `changes.ndjson` is the journal of changes; `opened` names the data set that was opened;
+/// `lock` keeps a second server out. A file is written under another name, renamed when it is whole, and never changed
+/// after that.
 #[derive(Debug)]
 pub(crate) struct CacheDirectory {
     path: PathBuf,
@@ -78,6 +79,18 @@ impl CacheDirectory {
     /// Where the journal of changes lies.
     pub(crate) fn journal(&self) -> PathBuf {
         self.path.join("changes.ndjson")
+    }
+
+    /// Where it stands which data set was opened.
+    pub(crate) fn opened(&self) -> PathBuf {
+        self.path.join("opened")
+    }
+
+    /// Writes down that this data set was opened, for good.
+    pub(crate) fn write_opened(&self, data_set: &str) -> Result<(), CacheError> {
+        self.claim()?;
+        let path = self.opened();
+        whole::write_durably(&path, format!("{data_set}\n").as_bytes()).map_err(io_at(&path))
     }
 
     /// The manifest that an earlier server left here. `None` where there is none.
