@@ -8,8 +8,8 @@
 //! - [`shard`]: the blob of one shard: written once, read one frame at a time.
 //! - [`release`]: keys, manifests and the store; the commit, the verification.
 //! - [`cache`]: the live path's cache of what changed.
-//! - [`random`] and [`progress`]: random names; what the programs show while they work. `rest`: leaving alone for a
-//!   moment what has failed.
+//! - [`random`] and [`progress`]: random names; what the programs show while they work. [`whole`]: files that are
+//!   whole or not there. `rest`: leaving alone for a moment what has failed.
 //!
 //! Nothing here knows HTTP or a command line: those are `serve`, `publish` and `db-seeder`.
 
@@ -22,3 +22,4 @@ mod rest;
 pub mod shard;
 pub mod source;
 pub mod student;
+pub mod whole;

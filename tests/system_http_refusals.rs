@@ -159,11 +159,17 @@ fn the_release_describes_itself() {
     assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
     let status = answer.json();
     let fields = |value: &serde_json::Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
-    assert_eq!(fields(&status), ["changes", "published", "release", "students"]);
-    assert_eq!(fields(&status["changes"]), ["age_seconds", "everybody", "since_release"]);
+    assert_eq!(
+        fields(&status),
+        ["changes", "clock", "not_before", "published", "release", "students", "visible"]
+    );
+    assert_eq!(fields(&status["changes"]), ["age_seconds", "everybody", "other_data_set", "since_release"]);
     assert_eq!((&status["release"], &status["students"]), (&1.into(), &3_000.into()));
     assert_eq!(status["published"], nation.manifest(1)["created"]);
+    assert_eq!((&status["not_before"], &status["visible"]), (&serde_json::Value::Null, &true.into()));
+    assert_eq!(status["clock"], "steady");
     assert_eq!(status["changes"]["since_release"], 3);
+    assert_eq!(status["changes"]["other_data_set"], false);
     assert_eq!(status["changes"]["everybody"], false);
     let age = status["changes"]["age_seconds"].as_f64().unwrap();
     assert!((0.0..5.0).contains(&age), "{age}");

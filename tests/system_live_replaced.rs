@@ -40,27 +40,97 @@ fn all_come_from_the_database(nation: &Nation, server: &Server) {
     }
 }
 
+/// Nobody is answered, on either URL, whoever is asked for.
+fn nobody_is_answered(server: &Server) {
+    for id in (1..=3_000).step_by(97).chain([2_500, 3_001, 999_999_999]) {
+        for target in [format!("/student/{id}.json"), format!("/student/{id}")] {
+            for method in ["GET", "HEAD"] {
+                let answer = server.client().ask(method, &target, &[("if-none-match", "*")]);
+                assert_eq!(
+                    (answer.status, answer.header("retry-after")),
+                    (503, Some("10")),
+                    "{method} {target}"
+                );
+                assert_eq!(answer.header("cache-control"), Some("no-store"), "{method} {target}");
+                if method == "GET" {
+                    assert_eq!(answer.problem(), "other-data-set", "{target}");
+                }
+            }
+        }
+    }
+    let changes = &server.get("/release.json").json()["changes"];
+    assert_eq!((&changes["other_data_set"], &changes["everybody"]), (&true.into(), &false.into()));
+    let readiness = server.readiness();
+    assert_eq!(
+        (readiness.status, &*readiness.body),
+        (503, &b"the database holds another data set than the release\n"[..])
+    );
+}
+
+fn another_data_set_is_noticed(server: &Server) {
+    eventually("another data set is noticed", || {
+        (server.get("/release.json").json()["changes"]["other_data_set"] == true).then_some(())
+    });
+}
+
 #[test]
-fn another_data_set_is_answered_live_from_the_first_moment() {
+fn nothing_of_another_data_set_is_shown_before_its_release_and_nobody_is_called_unchanged() {
     let nation = Nation::published();
     let other = Nation::seeded(2, 2_000);
     let server = nation.serve().serving(1);
+    assert_eq!(server.serves(7, &nation.document(7)), HIT);
     replace_database(&nation, &back_up(&other, "other.db"));
-    everybody_is_live(&server);
-    all_come_from_the_database(&nation, &server);
-    // Those whom the other nation does not have are gone, whatever the release says.
-    assert_eq!(server.student(2_500).problem(), "unknown-student");
-    // A restart does not forget it, with the database or without.
-    let server = server.restart();
-    everybody_is_live(&server);
-    all_come_from_the_database(&nation, &server);
+    another_data_set_is_noticed(&server);
+    nobody_is_answered(&server);
+    // Nor does a correction in the other data set, or a restart, with the database or without, show anything.
+    nation.correct(7);
+    let mut server = server.restart();
+    another_data_set_is_noticed(&server);
+    nobody_is_answered(&server);
+    server.kill();
     nation.take_database_away();
-    let server = server.restart().ready();
-    assert_eq!(server.student(7).problem(), "live-unavailable");
+    let server = server.start_again();
+    server.logs("serving a release");
+    nobody_is_answered(&server);
     nation.bring_database_back();
     nation.publish();
     server.switched_to(2);
-    eventually("the new release is trusted", || (server.serves(7, &nation.document(7)) == HIT).then_some(()));
+    eventually("the new release is trusted", || {
+        (server.student(7).header("cache-status") == Some(HIT)).then_some(())
+    });
+    assert_eq!(server.serves(7, &nation.document(7)), HIT);
+    assert_eq!(server.student(2_500).problem(), "unknown-student");
+    assert_eq!(server.get("/release.json").json()["changes"]["other_data_set"], false);
+}
+
+/// The moment in which the database is exchanged: what a look-up reads may not be what the last poll heard of.
+#[test]
+fn a_look_up_never_shows_another_data_set_however_the_database_is_exchanged() {
+    let (nation, other) = (Nation::seeded(1, 3_000), Nation::seeded(2, 3_000));
+    // Two logs that say the same, which is nothing, so that nothing but its name tells one data set from the other.
+    for nation in [&nation, &other] {
+        nation.edit("DELETE FROM changes", []);
+    }
+    nation.publish();
+    let (ours, theirs) = (back_up(&nation, "ours.db"), back_up(&other, "theirs.db"));
+    let documents = nation.documents(nation.ids());
+    for _ in 0..10 {
+        let server = nation.serve().serving(1);
+        let mut client = server.client();
+        // Everybody only once, so that every look-up reaches for the database.
+        let mut ids = nation.ids();
+        replace_database(&nation, &theirs);
+        eventually("the other data set is noticed", || {
+            let id = ids.next().unwrap();
+            let answer = client.get(&format!("/student/{id}"));
+            if answer.status == 200 {
+                assert_eq!(answer.body, documents[&id], "a result of the other data set");
+                return None;
+            }
+            (answer.problem() == "other-data-set").then_some(())
+        });
+        replace_database(&nation, &ours);
+    }
 }
 
 #[test]

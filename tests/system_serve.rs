@@ -122,7 +122,7 @@ fn a_broken_manifest_is_refused_and_the_old_release_stays() {
         manifest["parent"] = 1.into();
         match broken {
             "wrong number" => manifest["number"] = 3.into(),
-            "unknown field" => manifest["not_before"] = "2030-01-01T00:00:00Z".into(),
+            "unknown field" => manifest["secret_before"] = "2030-01-01T00:00:00Z".into(),
             "newer format" => manifest["format"] = 1_000.into(),
             "no shards" => manifest["shards"] = serde_json::json!([]),
             "missing blob" => {
@@ -197,6 +197,23 @@ fn a_new_release_is_taken_without_a_failed_or_a_mixed_answer() {
         enough(200);
         done.store(true, Ordering::Relaxed);
     });
+}
+
+#[test]
+fn a_release_that_was_collected_before_it_was_seen_is_passed_over() {
+    let nation = Nation::published();
+    let server = nation.serve_static().serving(1);
+    let mut manifest = nation.manifest(1);
+    manifest["number"] = 3.into();
+    manifest["parent"] = 2.into();
+    manifest["oldest"] = 3.into();
+    fs::write(nation.manifest_path(3), manifest.to_string()).unwrap();
+    // It appears last: releases are looked for one number after the other.
+    let tombstone = r#"{"format":1,"number":2,"collected":"2026-07-01T06:00:00Z"}"#;
+    fs::write(nation.path("tombstone"), tombstone).unwrap();
+    fs::rename(nation.path("tombstone"), nation.manifest_path(2)).unwrap();
+    server.switched_to(3);
+    assert_eq!(server.serves(7, &nation.document(7)), HIT);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! The second listener, for those who run the server: is it alive, is it ready.
 
+use std::borrow::Cow;
+
 use axum::{Router, routing::get};
 use http::StatusCode;
 
@@ -12,15 +14,20 @@ pub(crate) fn routes(shared: &'static Shared) -> Router {
         .route("/readyz", get(async move || ready(shared)))
 }
 
-fn ready(shared: &Shared) -> (StatusCode, &'static str) {
+/// A release that nobody may see yet is no reason to be left out: at the hour it may be everybody.
+fn ready(shared: &Shared) -> (StatusCode, Cow<'static, str>) {
+    const NOT: StatusCode = StatusCode::SERVICE_UNAVAILABLE;
     if shared.is_draining() {
-        return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n");
+        return (NOT, "stopping\n".into());
     }
-    match shared.serving().ready() {
-        Ok(_) => (StatusCode::OK, "ready\n"),
-        Err(NotReady::NoRelease) => (StatusCode::SERVICE_UNAVAILABLE, "no release is loaded\n"),
-        Err(NotReady::NoKnowledge) => {
-            (StatusCode::SERVICE_UNAVAILABLE, "the database has not been heard from yet\n")
+    let serving = shared.serving();
+    match serving.able().and_then(|_| serving.ready()) {
+        Ok(_) => (StatusCode::OK, "ready\n".into()),
+        Err(NotReady::Embargoed(until)) => {
+            (StatusCode::OK, format!("ready; the release is loaded and hidden until {until}\n").into())
         }
+        Err(NotReady::NoRelease) => (NOT, "no release is loaded\n".into()),
+        Err(NotReady::NoKnowledge) => (NOT, "the database has not been heard from yet\n".into()),
+        Err(NotReady::OtherDataSet) => (NOT, "the database holds another data set than the release\n".into()),
     }
 }

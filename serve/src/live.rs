@@ -1,6 +1,6 @@
 //! The live path: what changed since publication, from the cache or else from the database, exactly.
 //!
-//! Look-ups in flight coalesce by student and standing, so that nobody who asks after a correction joins an
+//! Look-ups in flight coalesce by student, standing and data set, so that nobody who asks after a correction joins an
 //! older read. What runs at once is bounded, waits at most so long, and beyond that is refused.
 
 use std::{
@@ -20,7 +20,7 @@ use futures::{
 use results_day::{
     cache::{Cache, Entry},
     changes::Standing,
-    source::{Source, SourceError},
+    source::{LookedUp, Source, SourceError},
     student::{self, StudentId},
 };
 use tokio::runtime::Handle;
@@ -36,12 +36,15 @@ struct Inner {
     cache: Arc<dyn Cache>,
     /// Connections live on the runtime that made them, so look-ups do as well, whoever asks.
     runtime: Handle,
-    in_flight: Mutex<HashMap<(StudentId, Standing), LookUp>>,
+    in_flight: Mutex<HashMap<Question, LookUp>>,
     /// Whether the database failed when it was last asked: a failure is logged when it begins, not for every look-up.
     failing: AtomicBool,
     /// When it was last said that an answer was refused.
     refusal_said: Mutex<Option<Instant>>,
 }
+
+/// Whom is asked for, in which data set, under which standing.
+type Question = (StudentId, Standing, String);
 
 type Found = Result<Answer, Refusal>;
 
@@ -97,15 +100,15 @@ impl Live {
 
     /// Looks the student up, given what the asker knows of changes: nothing older is answered.
     pub(crate) async fn look_up(&self, id: StudentId, known: &Known) -> Found {
-        let standing = known.log.standing(id);
+        let question = (id, known.log.standing(id), known.data_set.clone());
         let found = {
             let mut in_flight = self.0.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
-            match in_flight.get(&(id, standing)) {
+            match in_flight.get(&question) {
                 Some(found) => found.clone(),
                 None if in_flight.len() >= IN_FLIGHT => return Err(Refusal::Overloaded),
                 None => {
-                    let found = self.start(id, standing, known.clone());
-                    in_flight.insert((id, standing), found.clone());
+                    let found = self.start(question.clone(), known.clone());
+                    in_flight.insert(question, found.clone());
                     found
                 }
             }
@@ -114,11 +117,12 @@ impl Live {
     }
 
     /// Starts a look-up that goes on even where everybody who waits for it gives up: what it finds is cached.
-    fn start(&self, id: StudentId, standing: Standing, known: Known) -> LookUp {
+    fn start(&self, question: Question, known: Known) -> LookUp {
         let inner = self.0.clone();
         let look_up = self.0.runtime.spawn(async move {
+            let (id, standing, _) = question;
             // The guard makes room for the next look-up even if this one panics.
-            let _landing = Landing { inner: inner.clone(), key: (id, standing) };
+            let _landing = Landing { inner: inner.clone(), question };
             let found = tokio::time::timeout(PATIENCE, inner.find(id, standing, &known)).await;
             found.unwrap_or_else(|_| Err(inner.failed("no answer in time")))
         });
@@ -134,13 +138,17 @@ impl Inner {
         {
             return Ok(Answer { document, origin: Origin::Cache });
         }
-        let (student, read) = self.source.student(id).await.map_err(|error| {
-            // An invalid row names its student; that part is for the publisher's eyes, not for a log.
-            match error {
-                SourceError::InvalidRow { .. } => self.refused("a row is invalid"),
-                other => self.failed(&other.to_string()),
-            }
-        })?;
+        let LookedUp { data_set, student, standing: read } =
+            self.source.student(id).await.map_err(|error| {
+                // An invalid row names its student; that part is for the publisher's eyes, not for a log.
+                match error {
+                    SourceError::InvalidRow { .. } => self.refused("a row is invalid"),
+                    other => self.failed(&other.to_string()),
+                }
+            })?;
+        if data_set != known.data_set {
+            return Err(self.refused("the database holds another data set than a moment ago"));
+        }
         if !known.admits(id, read) {
             return Err(self.refused("the database has less than it had logged before; it was restored"));
         }
@@ -189,11 +197,11 @@ impl Inner {
 /// Takes a look-up off the list when it ends, however it ends.
 struct Landing {
     inner: Arc<Inner>,
-    key: (StudentId, Standing),
+    question: Question,
 }
 
 impl Drop for Landing {
     fn drop(&mut self) {
-        self.inner.in_flight.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
+        self.inner.in_flight.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.question);
     }
 }

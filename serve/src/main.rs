@@ -2,6 +2,7 @@
 
 mod admin;
 mod arguments;
+mod embargo;
 mod follow;
 mod http;
 mod listen;
@@ -12,6 +13,7 @@ mod serving;
 use std::{
     io::{self, IsTerminal},
     process::ExitCode,
+    sync::Arc,
     thread,
     time::Duration,
 };
@@ -26,6 +28,7 @@ use tokio::{
 };
 
 use arguments::Arguments;
+use embargo::{Gate, Keeper, Opened};
 use follow::{ChangeFollower, ReleaseFollower};
 use http::{ServeRelease, routes};
 use listen::{Sockets, Workers};
@@ -54,7 +57,8 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let (bucket, database) = arguments.bucket_and_database()?;
     let store = bucket.open()?;
-    let directory = CacheDirectory::open(&arguments.cache_dir)?;
+    let directory = Arc::new(CacheDirectory::open(&arguments.cache_dir)?);
+    let opened = Arc::new(Opened::read(directory.clone()));
 
     // Everything but the serving itself lives on this runtime: connections belong to the one that made them.
     let runtime = runtime::Builder::new_multi_thread()
@@ -68,15 +72,15 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         (database.as_deref().map(source::connect).transpose()?, cache::connect(&arguments.cache)?)
     };
     let knowledge = if source.is_some() { Knowledge::Nothing } else { Knowledge::Static };
-    let shared = Shared::for_the_whole_program(Serving { release: None, knowledge });
+    let shared = Shared::for_the_whole_program(Serving { release: None, gate: Gate::Open, knowledge });
     let admin = runtime
         .block_on(TcpListener::bind(arguments.admin))
         .with_context(|| format!("listening on {}", arguments.admin))?;
     let admin_address = admin.local_addr()?;
     let stop = runtime.block_on(async { stop_signal() })?;
 
-    let mut changes = source.clone().map(|source| ChangeFollower::new(source, shared, directory.journal()));
-    let releases = ReleaseFollower { store, directory, shared };
+    let mut changes = source.clone().map(|source| ChangeFollower::new(source, shared, directory.clone()));
+    let releases = ReleaseFollower::new(store, directory, shared, opened.clone());
     // Nobody is let in before this server knows what an earlier one did not live to hear: a front that is refused asks
     // another server.
     let mut stop = Box::pin(stop);
@@ -94,6 +98,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     let workers = thread::available_parallelism()?.get();
     let (sockets, addresses) = Sockets::bind(&arguments.listen, workers)?;
+    runtime.spawn(Keeper::new(shared, opened).run());
     runtime.spawn(releases.run());
     if let Some(changes) = changes {
         runtime.spawn(changes.run());

@@ -9,19 +9,26 @@ use std::{
 };
 
 use arc_swap::{ArcSwap, Guard};
+use jiff::Timestamp;
 use results_day::{
     changes::{ChangeLog, Snapshot, Standing},
     shard::Found,
     student::StudentId,
 };
 
-use crate::release_cache::LoadedRelease;
+use crate::{
+    embargo::{Gate, Moment},
+    release_cache::LoadedRelease,
+};
 
 /// A release together with what is known to have changed. Never altered: a new one takes its place.
 #[derive(Debug, Clone)]
 pub(crate) struct Serving {
     /// The current release, once one is loaded.
     pub(crate) release: Option<Arc<LoadedRelease>>,
+    /// Whether it may be seen. It is the gate of the whole server: whatever was visible before the current release
+    /// is not while that is closed.
+    pub(crate) gate: Gate,
     /// What this server knows of changes.
     pub(crate) knowledge: Knowledge,
 }
@@ -64,15 +71,22 @@ pub(crate) enum Verdict<'a> {
     Changed,
     /// A cached shard is not what it was. The live path may know.
     Damaged,
-    /// Nobody can: there is no release yet, or this server knows nothing of changes yet.
+    /// Nobody can, whoever is asked for.
     NotReady(NotReady),
 }
 
 /// Why nobody can be answered yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NotReady {
+    /// There is no release yet.
     NoRelease,
+    /// Nobody may see the release before this instant.
+    Embargoed(Timestamp),
+    /// This server knows nothing of changes yet.
     NoKnowledge,
+    /// The database holds another data set than the release, whose own release is not there yet: what the database
+    /// holds may not be seen, and who is unchanged in the release it does not know.
+    OtherDataSet,
 }
 
 impl Serving {
@@ -94,13 +108,38 @@ impl Serving {
         }
     }
 
-    /// The release, where anybody can be answered at all.
+    /// The release, where anybody can be answered at all. Everything that depends on an id passes here first.
     pub(crate) fn ready(&self) -> Result<&LoadedRelease, NotReady> {
+        match (&self.release, self.gate) {
+            (Some(_), Gate::Closed(embargo)) => Err(NotReady::Embargoed(embargo.until)),
+            _ => self.able(),
+        }
+    }
+
+    /// The release, where anybody can be answered as soon as it may be seen.
+    pub(crate) fn able(&self) -> Result<&LoadedRelease, NotReady> {
         match (&self.release, &self.knowledge) {
             (None, _) => Err(NotReady::NoRelease),
             (_, Knowledge::Nothing) => Err(NotReady::NoKnowledge),
+            (Some(release), Knowledge::Known(known)) if !known.is_of(release) => Err(NotReady::OtherDataSet),
             (Some(release), Knowledge::Static | Knowledge::Known(_)) => Ok(release),
         }
+    }
+
+    /// Puts a release in the place of the current one. `not_before` is its hour, or the later one to which it is known
+    /// to have been moved; `opened` says that its data set was visible before this server started.
+    pub(crate) fn switch_to(
+        &mut self,
+        release: Arc<LoadedRelease>,
+        not_before: Option<Timestamp>,
+        opened: bool,
+        now: Moment,
+    ) {
+        let current = self.release.as_ref();
+        let same = current.is_some_and(|current| current.is_of_the_data_set_of(&release.manifest));
+        let before = if opened { Some(Gate::Open) } else { same.then_some(self.gate) };
+        self.gate = Gate::of(not_before, before, now);
+        self.release = Some(release);
     }
 }
 
@@ -109,13 +148,15 @@ impl Known {
         !self.tells_about(release) || !self.log.standing(id).seen_by(&release.manifest.source.snapshot)
     }
 
-    /// Whether this log can say who is unchanged since the release: it is of the same data set, with
-    /// everything in it that the release was read from, and it is whole.
+    /// Whether this is the log of the data set that the release was read from.
+    pub(crate) fn is_of(&self, release: &LoadedRelease) -> bool {
+        self.data_set == release.manifest.source.data_set
+    }
+
+    /// Whether this log, given that it is of the release's data set, can say who is unchanged since: everything that
+    /// the release was read from is in it, and it is whole.
     pub(crate) fn tells_about(&self, release: &LoadedRelease) -> bool {
-        let source = &release.manifest.source;
-        !self.doubtful
-            && self.data_set == source.data_set
-            && self.missing_token.as_ref() != Some(&source.token)
+        !self.doubtful && self.missing_token.as_ref() != Some(&release.manifest.source.token)
     }
 
     /// Whether what was read under `read` can be shown to somebody who knows this log. It may be newer than
@@ -138,6 +179,7 @@ pub(crate) struct Shared {
     /// Held by whoever makes a new `Serving` from the old one.
     update: Mutex<()>,
     heard: Mutex<Option<Instant>>,
+    damaged: AtomicBool,
     draining: AtomicBool,
 }
 
@@ -147,6 +189,7 @@ impl Shared {
             serving: ArcSwap::from_pointee(serving),
             update: Mutex::new(()),
             heard: Mutex::new(None),
+            damaged: AtomicBool::new(false),
             draining: AtomicBool::new(false),
         }))
     }
@@ -172,6 +215,28 @@ impl Shared {
     /// How old the knowledge of changes is; `None` where the database has not answered since the start.
     pub(crate) fn age(&self) -> Option<Duration> {
         self.heard.lock().unwrap_or_else(PoisonError::into_inner).map(|heard| heard.elapsed())
+    }
+
+    /// A request that sees this has met a shard that is not what it was. Said once; whoever follows the releases
+    /// repairs it.
+    pub(crate) fn found_damage(&self, serving: &Serving) {
+        let release = |serving: &Serving| serving.release.as_ref().map(Arc::as_ptr);
+        // What is repaired already may be met for a moment longer by who began before.
+        if release(&self.serving.load()) == release(serving) && !self.damaged.swap(true, Ordering::Relaxed) {
+            tracing::error!(
+                "a shard is damaged; its students are answered live or not at all until it is repaired"
+            );
+        }
+    }
+
+    /// Whether damage was found and not repaired yet.
+    pub(crate) fn is_damaged(&self) -> bool {
+        self.damaged.load(Ordering::Relaxed)
+    }
+
+    /// Every shard of the current release has been looked at, and is what it was. Whether damage had been found.
+    pub(crate) fn repaired(&self) -> bool {
+        self.damaged.swap(false, Ordering::Relaxed)
     }
 
     /// From now on connections are closed after their next answer.

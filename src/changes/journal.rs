@@ -7,7 +7,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{Change, ChangeLog, Changed};
-use crate::student::StudentId;
+use crate::{student::StudentId, whole};
 
 /// What a server knows of the change log, on disk: one line of JSON for what each poll brought, appended
 /// before the server acts on it, so that a killed server forgets nothing that it had acted on.
@@ -83,13 +83,9 @@ impl Journal {
     /// Writes a new journal that holds `log` in the place of the old one, atomically.
     pub fn create(path: &Path, data_set: &str, log: &ChangeLog) -> Result<Self, JournalError> {
         let write = || {
-            let temporary = path.with_extension("new");
-            let mut file = File::create(&temporary)?;
-            write_line(&mut file, &Header { journal: VERSION, data_set: data_set.to_owned() })?;
-            write_line(&mut file, &Poll::of(log.iter()))?;
-            file.sync_all()?;
-            fs::rename(&temporary, path)?;
-            File::open(folder(path))?.sync_all()?;
+            let mut lines = line(&Header { journal: VERSION, data_set: data_set.to_owned() })?;
+            lines.extend(line(&Poll::of(log.iter()))?);
+            whole::write_durably(path, &lines)?;
             OpenOptions::new().append(true).open(path)
         };
         let file = write().map_err(|source| JournalError { path: path.to_owned(), source })?;
@@ -100,8 +96,9 @@ impl Journal {
     /// of the machine may, until [`Journal::sync`].
     pub fn append(&mut self, rows: &[(Changed, Change)]) -> Result<(), JournalError> {
         self.lines_written += 1;
-        write_line(&mut self.file, &Poll::of(rows.iter().copied()))
-            .map_err(|source| JournalError { path: self.path.clone(), source })
+        // One write for the whole line: a reader sees all of it or a line that does not parse.
+        let written = line(&Poll::of(rows.iter().copied())).and_then(|line| self.file.write_all(&line));
+        written.map_err(|source| JournalError { path: self.path.clone(), source })
     }
 
     /// A handle for making what was appended survive the death of the machine, on another thread.
@@ -132,16 +129,10 @@ impl Poll {
     }
 }
 
-/// One write for the whole line: a reader sees all of it or a line that does not parse.
-fn write_line(file: &mut File, line: &impl Serialize) -> io::Result<()> {
-    let mut bytes = serde_json::to_vec(line)?;
-    bytes.push(b'\n');
-    file.write_all(&bytes)
-}
-
-/// The folder that holds `path`; the parent of a bare file name is the empty path, which opens nothing.
-fn folder(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+fn line(fields: &impl Serialize) -> io::Result<Vec<u8>> {
+    let mut line = serde_json::to_vec(fields)?;
+    line.push(b'\n');
+    Ok(line)
 }
 
 #[cfg(test)]
@@ -286,11 +277,5 @@ mod tests {
         let mut journal = Journal { file, path: "var/changes".into(), lines_written: 0 };
         let error = journal.append(&[row(5, 1)]).unwrap_err().to_string();
         assert!(error.starts_with("the journal of changes var/changes: No space left"), "{error}");
-    }
-
-    #[test]
-    fn a_journal_named_without_a_folder_lies_in_the_current_one() {
-        assert_eq!(folder(Path::new("changes")), Path::new("."));
-        assert_eq!(folder(Path::new("var/changes")), Path::new("var"));
     }
 }

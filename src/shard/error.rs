@@ -46,6 +46,9 @@ pub enum ShardError {
         /// Whose frame it is.
         id: StudentId,
     },
+    /// The index is not what it was when the shard was opened.
+    #[error("the index has changed since the shard was opened")]
+    Index,
     /// A frame cannot be decompressed.
     #[error("the frame of student {id}: {error}")]
     Frame {

@@ -45,9 +45,19 @@ pub trait Source: Seed + Send + Sync + fmt::Debug {
     /// The changes which `since` did not see, and the snapshot to ask with next, both read at one instant.
     async fn changes_since(&self, since: &Snapshot) -> Result<ChangesSince, SourceError>;
 
-    /// One student as of now, with the standing of the change log at the same instant. The student is `None`
-    /// where there is no row, or no row of results.
-    async fn student(&self, id: StudentId) -> Result<(Option<Student>, Standing), SourceError>;
+    /// One student as of now.
+    async fn student(&self, id: StudentId) -> Result<LookedUp, SourceError>;
+}
+
+/// What a look-up of one student brings, all of it read at one instant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LookedUp {
+    /// The data set that was asked. It may be another one than at the last poll.
+    pub data_set: String,
+    /// The student; `None` where there is no row, or no row of results.
+    pub student: Option<Student>,
+    /// What the change log says of the student.
+    pub standing: Standing,
 }
 
 /// The data set at one instant, held still for a publication.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use results_day::{
     changes::Snapshot,
+    source::LookedUp,
     student::{Stream, Student},
 };
 
@@ -105,7 +106,7 @@ pub(crate) async fn every_statement_logs_exactly_the_students_it_touches(databas
         expected.sort_unstable();
         assert_eq!(changed_since(&*source, &before).await, expected, "{sql}");
     }
-    let (student, _) = source.student(id(x)).await.unwrap();
+    let LookedUp { student, .. } = source.student(id(x)).await.unwrap();
     assert_eq!(student, Some(Student { stream: Stream::NaturalScience, marks: [60; 7], ..generated(x) }));
 }
 

@@ -2,7 +2,7 @@
 
 use results_day::{
     changes::{ChangeLog, Snapshot},
-    source::{Origin, Source},
+    source::{LookedUp, Origin, Source},
 };
 
 use crate::{
@@ -49,7 +49,7 @@ async fn a_backup_restored_in_place_holds_what_was_before_it_and_gives_used_tran
     assert!(!source.holds(&after).await.unwrap());
     assert_ne!(incarnation(&*source).await, last.incarnation);
     assert_eq!(changed_since(&*source, &before.snapshot).await, [4]);
-    let (student, standing) = source.student(id(5)).await.unwrap();
+    let LookedUp { student, standing, .. } = source.student(id(5)).await.unwrap();
     assert_eq!(student, Some(generated(5)));
     assert_eq!(standing.own, None);
 
@@ -59,7 +59,7 @@ async fn a_backup_restored_in_place_holds_what_was_before_it_and_gives_used_tran
         corrector.ask("pg_current_xact_id()").await;
     }
     corrector.run("UPDATE students SET name = 'Again' WHERE id = 6").await;
-    let (student, standing) = source.student(id(6)).await.unwrap();
+    let LookedUp { student, standing, .. } = source.student(id(6)).await.unwrap();
     assert_eq!(student.unwrap().name, "Again");
     let again = standing.own.unwrap();
     assert_eq!(again.transaction, lost.transaction);
@@ -69,7 +69,7 @@ async fn a_backup_restored_in_place_holds_what_was_before_it_and_gives_used_tran
     assert_eq!(changed_since(&*source, &before.snapshot).await, [4, 6]);
     let heard = whole_log(&*source).await;
     for (student, same) in [(4, true), (5, false), (6, false), (7, true)] {
-        let standing = source.student(id(student)).await.unwrap().1;
+        let standing = source.student(id(student)).await.unwrap().standing;
         assert_eq!(standing == known.standing(id(student)), same, "{student}");
         assert_eq!(standing, heard.standing(id(student)));
     }
@@ -93,7 +93,7 @@ async fn a_copy_in_another_cluster_is_complete_and_holds_nothing_of_the_first() 
     assert_ne!(theirs.system, ours.system);
     assert!(source.holds(&ours).await.unwrap() && !source.holds(&theirs).await.unwrap());
     assert!(copied.holds(&theirs).await.unwrap() && !copied.holds(&ours).await.unwrap());
-    assert_eq!(copied.student(id(4)).await.unwrap().0.unwrap().name, "Saved");
+    assert_eq!(copied.student(id(4)).await.unwrap().student.unwrap().name, "Saved");
     // The triggers came with the tables, and fire in every session.
     let before = now(&*copied).await;
     copy.edit("SET session_replication_role = replica; UPDATE students SET name = 'X' WHERE id = 9").await;
@@ -139,6 +139,6 @@ async fn a_dump_restored_while_the_server_runs_is_another_incarnation() {
         assert!(source.holds(&before).await.unwrap());
         assert!(!source.holds(&after).await.unwrap());
         assert_eq!(changed_since(&*source, &before.snapshot).await, [4]);
-        assert_eq!(source.student(id(5)).await.unwrap().0, Some(generated(5)));
+        assert_eq!(source.student(id(5)).await.unwrap().student, Some(generated(5)));
     }
 }

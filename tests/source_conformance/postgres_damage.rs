@@ -39,7 +39,7 @@ async fn a_row_that_breaks_the_rules_is_named_with_its_column() {
             assert!(problem.starts_with(expected), "{problem:?} instead of {expected:?}");
         }
         // Nobody else is harmed, and the log goes on.
-        assert_eq!(source.student(id(student + 1)).await.unwrap().0, Some(generated(student + 1)));
+        assert_eq!(source.student(id(student + 1)).await.unwrap().student, Some(generated(student + 1)));
         assert!(source.changes_since(&now(&*source).await).await.is_ok());
     }
     // An id that nobody can ask for cannot be logged, and what cannot be logged cannot be done.
@@ -48,7 +48,7 @@ async fn a_row_that_breaks_the_rules_is_named_with_its_column() {
     let insert = "INSERT INTO students VALUES (-5, 'N', 'F', 'S', 'R', 'natural_science')";
     let error = sqlx::raw_sql(insert).execute(&mut corrector.connection).await.unwrap_err().to_string();
     assert!(error.contains("changes_student_id_check"), "{error}");
-    assert_eq!(source.student(id(student)).await.unwrap().0.map(|student| student.marks[4]), Some(50));
+    assert_eq!(source.student(id(student)).await.unwrap().student.map(|student| student.marks[4]), Some(50));
 }
 
 #[tokio::test]
@@ -76,7 +76,7 @@ async fn a_column_that_was_altered_while_a_source_was_open_is_read_or_refused_an
         // What was prepared before fails once, and not for ever.
         let _prepared_before = source.student(id(5)).await;
         if fits {
-            assert_eq!(source.student(id(5)).await.unwrap().0, Some(generated(5)));
+            assert_eq!(source.student(id(5)).await.unwrap().student, Some(generated(5)));
             assert_eq!(reading::everybody(&*source).await, generated_students(1..=PLAN.students));
         } else {
             unusable(source.student(id(5)).await);
@@ -115,5 +115,5 @@ async fn whatever_sessions_begin_with_the_programs_have_their_own() {
     corrector.run("UPDATE students SET name = 'Corrected' WHERE id = 5").await;
     assert_eq!(changed_since(&*source, &before.snapshot).await, [5]);
     assert!(source.holds(&before).await.unwrap());
-    assert_eq!(source.student(id(6)).await.unwrap().0, Some(generated(6)));
+    assert_eq!(source.student(id(6)).await.unwrap().student, Some(generated(6)));
 }

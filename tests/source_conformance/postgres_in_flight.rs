@@ -16,7 +16,7 @@ async fn published(source: &dyn Source) -> Snapshot {
 }
 
 async fn own_change(source: &dyn Source, student: u32) -> Option<Change> {
-    source.student(id(student)).await.unwrap().1.own
+    source.student(id(student)).await.unwrap().standing.own
 }
 
 #[tokio::test]
@@ -37,7 +37,7 @@ async fn transactions_that_commit_in_the_wrong_order_are_both_news_to_a_snapshot
     assert_eq!(changed_since(&*source, &published).await, [6]);
     let between = now(&*source).await;
     assert_eq!(changed_since(&*source, &between).await, [0; 0]);
-    assert_eq!(source.student(id(5)).await.unwrap().0, Some(generated(5)));
+    assert_eq!(source.student(id(5)).await.unwrap().student, Some(generated(5)));
     first.run("UPDATE students SET name = 'First' WHERE id = 7; COMMIT").await;
 
     assert_eq!(changed_since(&*source, &published).await, [5, 6, 7]);
@@ -128,11 +128,11 @@ async fn a_prepared_transaction_is_news_when_it_is_committed_and_never_when_it_i
     database.edit("UPDATE students SET name = 'Later' WHERE id = 7").await;
     assert_eq!(changed_since(&*source, &snapshots[0]).await, [7]);
     let later = published(&*source).await;
-    assert_eq!(source.student(id(5)).await.unwrap().0, Some(generated(5)));
+    assert_eq!(source.student(id(5)).await.unwrap().student, Some(generated(5)));
 
     database.edit(&format!("COMMIT PREPARED '{name}_kept'")).await;
     database.edit(&format!("ROLLBACK PREPARED '{name}_dropped'")).await;
-    assert_eq!(source.student(id(5)).await.unwrap().0.unwrap().name, "Prepared");
+    assert_eq!(source.student(id(5)).await.unwrap().student.unwrap().name, "Prepared");
     for snapshot in &snapshots {
         assert_eq!(changed_since(&*source, snapshot).await, [5, 7]);
     }
@@ -160,7 +160,7 @@ async fn what_a_savepoint_takes_back_leaves_the_log_as_it_was() {
     assert_eq!(own_change(&*source, 5).await, Some(corrected));
     for student in [7, 8] {
         assert_eq!(own_change(&*source, student).await, None);
-        assert_eq!(source.student(id(student)).await.unwrap().0, Some(generated(student)));
+        assert_eq!(source.student(id(student)).await.unwrap().student, Some(generated(student)));
     }
     // The transaction has one number, whichever part of it wrote.
     let [six, nine] = [own_change(&*source, 6).await.unwrap(), own_change(&*source, 9).await.unwrap()];
@@ -192,7 +192,7 @@ async fn a_writer_in_repeatable_read_who_meets_another_on_the_log_succeeds_on_th
         let own = own_change(&*source, student).await.unwrap();
         assert!(own.transaction > others.transaction && own.token != others.token);
         assert_eq!(rows_since(&*source, &before).await, [(student, own)]);
-        let now_has = source.student(id(student)).await.unwrap().0.unwrap();
+        let now_has = source.student(id(student)).await.unwrap().student.unwrap();
         assert_eq!((now_has.name, now_has.marks[4]), (format!("Mark {mark}"), mark));
     }
 }

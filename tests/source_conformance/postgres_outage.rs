@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use results_day::{
     changes::Snapshot,
-    source::{self, Origin, Source, SourceError},
+    source::{self, LookedUp, Origin, Source, SourceError},
 };
 use sqlx::{Connection, PgConnection};
 use tokio::sync::mpsc;
@@ -123,7 +123,7 @@ async fn a_server_that_was_killed_is_unavailable_and_heard_again_when_it_is_back
         until_heard(&*source, &origin).await;
         assert!(source.holds(&origin).await.unwrap());
         assert_eq!(changed_since(&*source, &origin.snapshot).await, [5]);
-        assert_eq!(source.student(id(7)).await.unwrap().0, Some(generated(7)));
+        assert_eq!(source.student(id(7)).await.unwrap().student, Some(generated(7)));
     }
     unavailable(reader.census().await);
     while batches.recv().await.is_some_and(|batch| batch.len() == 2_345) {}
@@ -164,7 +164,7 @@ async fn a_server_that_crashed_and_lost_what_was_heard_is_another_incarnation() 
         let found = source.changes_since(&heard.snapshot).await.unwrap();
         assert_eq!(found.rows, []);
         assert_ne!(found.incarnation, heard.incarnation);
-        let (student, standing) = source.student(id(5)).await.unwrap();
+        let LookedUp { student, standing, .. } = source.student(id(5)).await.unwrap();
         lost = student.unwrap().name == "Kept";
         assert_eq!(lost, standing.own != Some(heard.rows[0].1));
         if lost {

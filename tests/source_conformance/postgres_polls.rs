@@ -143,7 +143,7 @@ async fn a_network_that_was_cut_without_a_word_is_got_over() {
         assert_ne!(found.incarnation, heard.incarnation);
         assert_eq!(changed_since(&*source, &heard.snapshot).await, [5]);
         for number in 1..=8 {
-            let student = source.student(id(number)).await.unwrap().0.unwrap();
+            let student = source.student(id(number)).await.unwrap().student.unwrap();
             let name = if number == 5 { format!("Round {round}") } else { generated(number).name };
             assert_eq!(student.name, name);
         }

@@ -11,7 +11,7 @@ use std::{
 
 use results_day::{
     changes::{ChangeLog, Changed, Snapshot, Standing},
-    source::Source,
+    source::{LookedUp, Source},
     student::{Student, StudentId},
 };
 use tokio::sync::mpsc;
@@ -89,7 +89,7 @@ async fn follow(
         for _ in 0..3 {
             let student = id(1 + random.below(LOOKED_AT));
             // Nobody waits for a TRUNCATE beyond patience here: writers end quickly.
-            let (document, standing) = source.student(student).await.unwrap();
+            let LookedUp { student: document, standing, .. } = source.student(student).await.unwrap();
             learn(&mut documents, student, standing, document);
         }
     }

@@ -52,6 +52,6 @@ async fn a_standby_is_refused_until_it_is_the_primary() {
     on_standby.edit("UPDATE students SET name = 'Corrected' WHERE id = 6").await;
     assert_eq!(changed_since(&*source, &origin.snapshot).await, [6]);
     assert!(source.snapshot().await.is_ok());
-    assert_eq!(source.student(id(5)).await.unwrap().0.unwrap().name, "Corrected");
+    assert_eq!(source.student(id(5)).await.unwrap().student.unwrap().name, "Corrected");
     standby.stop();
 }

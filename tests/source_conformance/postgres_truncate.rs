@@ -51,7 +51,7 @@ async fn a_truncation_of_any_table_is_a_change_of_everybody() {
         let before = source.snapshot().await.unwrap().origin().snapshot.clone();
         database.edit(truncate).await;
         assert_eq!(changed_since(&*source, &before).await, expected, "{truncate}");
-        let standing = source.student(id(1_000)).await.unwrap().1;
+        let standing = source.student(id(1_000)).await.unwrap().standing;
         assert_eq!(standing.seen_by(&before), !expected.contains(&0), "{truncate}");
     }
 }
@@ -162,5 +162,5 @@ async fn a_look_up_that_waits_for_a_truncation_too_long_is_unavailable_and_polls
         assert!(matches!(error, SourceError::Unavailable(_)), "{error}");
     }
     corrector.run("ROLLBACK").await;
-    assert_eq!(source.student(id(5)).await.unwrap().0, Some(generated(5)));
+    assert_eq!(source.student(id(5)).await.unwrap().student, Some(generated(5)));
 }

@@ -84,7 +84,7 @@ async fn a_role_that_may_only_correct_marks_logs_them_and_cannot_touch_the_log()
     ] {
         assert_eq!(corrector.try_to(forbidden).await, Err("42501".to_owned()), "{forbidden}");
     }
-    assert_eq!(source.student(id(natural)).await.unwrap().0.unwrap().marks[4], 2);
+    assert_eq!(source.student(id(natural)).await.unwrap().student.unwrap().marks[4], 2);
 }
 
 #[tokio::test]
@@ -103,8 +103,8 @@ async fn another_search_path_leads_the_source_to_no_other_tables() {
     let before = source.snapshot().await.unwrap().origin().snapshot.clone();
     database.edit("UPDATE public.students SET name = 'Corrected' WHERE id = 5").await;
     assert_eq!(changed_since(&*source, &before).await, [5]);
-    assert_eq!(source.student(id(5)).await.unwrap().0.unwrap().name, "Corrected");
-    assert_eq!(source.student(id(6)).await.unwrap().0, Some(generated(6)));
+    assert_eq!(source.student(id(5)).await.unwrap().student.unwrap().name, "Corrected");
+    assert_eq!(source.student(id(6)).await.unwrap().student, Some(generated(6)));
 }
 
 #[tokio::test]
@@ -125,7 +125,7 @@ async fn what_is_copied_in_is_logged() {
         copy.finish().await.unwrap();
         assert_eq!(changed_since(&*source, &before).await, expected, "{table}");
     }
-    assert_eq!(source.student(id(5_001)).await.unwrap().0.unwrap().marks, [7, 6, 5, 4, 3, 2, 1]);
+    assert_eq!(source.student(id(5_001)).await.unwrap().student.unwrap().marks, [7, 6, 5, 4, 3, 2, 1]);
 }
 
 #[tokio::test]
@@ -146,7 +146,7 @@ async fn a_load_round_the_triggers_that_says_so_is_a_change_of_everybody() {
         ))
         .await;
     let rows = rows_since(&*source, &before).await;
-    let standing = source.student(id(5)).await.unwrap().1;
+    let standing = source.student(id(5)).await.unwrap().standing;
     assert_eq!(rows, [(0, standing.everything.unwrap())]);
     assert_eq!(standing.own, None);
 }
@@ -190,7 +190,7 @@ async fn a_statement_of_many_parts_logs_what_each_part_touches() {
         expected.sort_unstable();
         assert_eq!(changed_since(&*source, &before).await, expected, "{sql}");
     }
-    let moved = source.student(StudentId::new(c + 10_000).unwrap()).await.unwrap().0.unwrap();
+    let moved = source.student(StudentId::new(c + 10_000).unwrap()).await.unwrap().student.unwrap();
     assert_eq!((moved.name, moved.marks), (generated(c).name, generated(c).marks));
-    assert!(source::connect(&database.url).unwrap().student(id(c)).await.unwrap().0.is_none());
+    assert!(source::connect(&database.url).unwrap().student(id(c)).await.unwrap().student.is_none());
 }

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use results_day::{
     changes::{Snapshot, Standing},
-    source::{Source, SourceError},
+    source::{LookedUp, Source, SourceError},
     student::{Stream, Student},
 };
 use tokio::sync::mpsc;
@@ -34,7 +34,7 @@ pub(crate) async fn students_are_those_that_the_generator_made(database: &dyn Da
     let source = seeded(database).await;
     assert_eq!(everybody(&*source).await, generated_students(1..=PLAN.students));
     for number in [1, 2, 1_000, PLAN.students] {
-        let (student, _) = source.student(id(number)).await.unwrap();
+        let LookedUp { student, .. } = source.student(id(number)).await.unwrap();
         assert_eq!(student, Some(generated(number)));
     }
 }
@@ -91,20 +91,21 @@ pub(crate) async fn a_census_counts_the_students_of_each_thousand(database: &dyn
 
 pub(crate) async fn a_student_is_read_with_the_standing_of_the_log(database: &dyn Database) {
     let source = seeded(database).await;
-    let (student, seeded) = source.student(id(5)).await.unwrap();
+    let LookedUp { data_set, student, standing: seeded } = source.student(id(5)).await.unwrap();
+    assert_eq!(data_set, source.changes_since(&Snapshot::NOTHING).await.unwrap().data_set);
     assert_eq!(student, Some(generated(5)));
     assert_eq!(seeded.own, None);
     assert_eq!(rows_since(&*source, &Snapshot::NOTHING).await, [(0, seeded.everything.unwrap())]);
 
     database.edit("UPDATE students SET name = 'Corrected' WHERE id = 5").await;
-    let (student, corrected) = source.student(id(5)).await.unwrap();
+    let LookedUp { student, standing: corrected, .. } = source.student(id(5)).await.unwrap();
     assert_eq!(student, Some(Student { name: "Corrected".to_owned(), ..generated(5) }));
     let rows = rows_since(&*source, &Snapshot::NOTHING).await;
     assert_eq!(rows, [(0, seeded.everything.unwrap()), (5, corrected.own.unwrap())]);
     assert_eq!(corrected.everything, seeded.everything);
     // Nobody else's standing has moved, and that of those who are not there is no other.
     for number in [4, 6, PLAN.students + 1, 999_999_999] {
-        assert_eq!(source.student(id(number)).await.unwrap().1, seeded, "{number}");
+        assert_eq!(source.student(id(number)).await.unwrap().standing, seeded, "{number}");
     }
 }
 
@@ -113,13 +114,13 @@ pub(crate) async fn a_student_without_results_is_nowhere(database: &dyn Database
     let [natural] = of_stream(Stream::NaturalScience);
     let [social] = of_stream(Stream::SocialScience);
     let absent = PLAN.students + 1;
-    assert_eq!(source.student(id(absent)).await.unwrap().0, None);
+    assert_eq!(source.student(id(absent)).await.unwrap().student, None);
 
     database.edit(&format!("DELETE FROM natural_science_results WHERE student_id = {natural}")).await;
     // The results that are there are of a stream which is not the student's.
     database.edit(&format!("UPDATE students SET stream = 'natural_science' WHERE id = {social}")).await;
     for withheld in [natural, social] {
-        let (student, standing) = source.student(id(withheld)).await.unwrap();
+        let LookedUp { student, standing, .. } = source.student(id(withheld)).await.unwrap();
         assert_eq!(student, None);
         assert!(standing.own.is_some() && standing != Standing::default());
     }

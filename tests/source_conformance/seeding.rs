@@ -2,7 +2,7 @@
 
 use results_day::{
     changes::Snapshot,
-    source::{SeedPlan, Seeded, SourceError},
+    source::{LookedUp, SeedPlan, Seeded, SourceError},
 };
 
 use crate::{Database, PLAN, changed_since, generated_students, id, load, missing, now, seeded};
@@ -111,7 +111,7 @@ pub(crate) async fn what_is_complete_stays_as_it_is(database: &dyn Database) {
     }
     assert_eq!(source.changes_since(&before.snapshot).await.unwrap().data_set, before.data_set);
     assert_eq!(changed_since(&*source, &before.snapshot).await, [5]);
-    let (student, _) = source.student(id(5)).await.unwrap();
+    let LookedUp { student, .. } = source.student(id(5)).await.unwrap();
     assert_eq!(student.unwrap().name, "Corrected");
 }
 

@@ -1,6 +1,6 @@
 //! Snapshots: one instant to publish from, and what proves later which database it was an instant of.
 
-use results_day::source::Origin;
+use results_day::source::{LookedUp, Origin};
 use tokio::sync::mpsc;
 
 use crate::{Database, PLAN, changed_since, generated_students, now, seeded};
@@ -25,10 +25,10 @@ pub(crate) async fn a_reader_sees_nothing_that_was_committed_after_its_snapshot(
     // What the reader did not see is what changed since, and nothing of what it saw is.
     assert_eq!(changed_since(&*source, &origin.snapshot).await, [4, 5, 6, 5_000]);
     for number in [4, 5, 6, 5_000] {
-        let (_, standing) = source.student(crate::id(number)).await.unwrap();
+        let LookedUp { standing, .. } = source.student(crate::id(number)).await.unwrap();
         assert!(!standing.seen_by(&origin.snapshot), "{number}");
     }
-    assert!(source.student(crate::id(7)).await.unwrap().1.seen_by(&origin.snapshot));
+    assert!(source.student(crate::id(7)).await.unwrap().standing.seen_by(&origin.snapshot));
 }
 
 pub(crate) async fn a_release_is_held_by_the_data_set_it_was_read_from_and_by_no_other(

@@ -152,11 +152,11 @@ async fn a_row_that_breaks_the_rules_is_named_with_its_column() {
             assert!(problem.starts_with(expected), "{problem:?} instead of {expected:?}");
         }
         // Nobody else is harmed, and the log goes on.
-        assert_eq!(source.student(id(student + 1)).await.unwrap().0, Some(generated(student + 1)));
+        assert_eq!(source.student(id(student + 1)).await.unwrap().student, Some(generated(student + 1)));
         assert!(source.changes_since(&now(&*source).await).await.is_ok());
     }
     file.edit_now(&person("name = 'Corrected'"));
-    assert_eq!(source.student(id(student)).await.unwrap().0.unwrap().name, "Corrected");
+    assert_eq!(source.student(id(student)).await.unwrap().student.unwrap().name, "Corrected");
 }
 
 #[tokio::test]
@@ -180,7 +180,7 @@ async fn a_correction_waits_for_a_load_and_a_reader_waits_for_nobody() {
     let writer = file.connection();
     writer.execute_batch("BEGIN IMMEDIATE; UPDATE students SET name = 'In flight' WHERE id = 5").unwrap();
     let snapshot = now(&*source).await;
-    assert_eq!(source.student(id(5)).await.unwrap().0, Some(generated(5)));
+    assert_eq!(source.student(id(5)).await.unwrap().student, Some(generated(5)));
     // A snapshot commits its token, so it waits for the writer and sees what it wrote.
     let taking = tokio::spawn({
         let source = source.clone();
@@ -189,7 +189,7 @@ async fn a_correction_waits_for_a_load_and_a_reader_waits_for_nobody() {
     writer.execute_batch("COMMIT").unwrap();
     let origin = taking.await.unwrap().unwrap();
     assert_eq!(changed_since(&*source, &snapshot).await, [5]);
-    assert_eq!(source.student(id(5)).await.unwrap().0.unwrap().name, "In flight");
+    assert_eq!(source.student(id(5)).await.unwrap().student.unwrap().name, "In flight");
     assert!(source.holds(&origin).await.unwrap());
 }
 
@@ -199,7 +199,7 @@ async fn many_tasks_at_once_share_the_connections() {
     let source = seeded(&file).await;
     let read = (1..=200).map(|number| {
         let source = source.clone();
-        tokio::spawn(async move { source.student(id(number)).await.unwrap().0.unwrap() })
+        tokio::spawn(async move { source.student(id(number)).await.unwrap().student.unwrap() })
     });
     let students: Vec<_> = futures::future::join_all(read).await.into_iter().map(Result::unwrap).collect();
     assert_eq!(students, generated_students(1..=200));

@@ -24,7 +24,7 @@ async fn a_file_that_moved_away_is_unavailable_at_the_next_call_and_healed_when_
         unavailable(source.snapshot().await.map(drop).unwrap_err());
         fs::rename(&away, file.path().parent().unwrap()).unwrap();
         assert!(source.holds(&origin).await.unwrap());
-        assert_eq!(source.student(id(5)).await.unwrap().0, Some(generated(5)));
+        assert_eq!(source.student(id(5)).await.unwrap().student, Some(generated(5)));
         assert_eq!(changed_since(&*source, &origin.snapshot).await, [0; 0]);
     }
     assert!(source.snapshot().await.is_ok());
@@ -42,7 +42,7 @@ async fn a_file_in_the_place_of_another_is_another_data_set() {
     file.replace_by(&other);
     assert!(!source.holds(&ours).await.unwrap());
     assert!(source.holds(&theirs).await.unwrap());
-    assert_eq!(source.student(id(5)).await.unwrap().0.unwrap().name, "Of the other");
+    assert_eq!(source.student(id(5)).await.unwrap().student.unwrap().name, "Of the other");
     assert_eq!(source.changes_since(&ours.snapshot).await.unwrap().data_set, theirs.data_set);
 }
 
@@ -54,14 +54,14 @@ async fn a_backup_does_not_hold_what_was_published_after_it_was_taken() {
     file.copy_to(&backup);
     let after = source.snapshot().await.unwrap().origin().clone();
     file.edit_now("UPDATE students SET name = 'Corrected' WHERE id = 5");
-    let lost = source.student(id(5)).await.unwrap().1.own.unwrap();
+    let lost = source.student(id(5)).await.unwrap().standing.own.unwrap();
 
     file.replace_by(&backup);
     assert!(source.holds(&before).await.unwrap());
     assert!(!source.holds(&after).await.unwrap());
     // The restored file counts on from where it was: the revision is given again, the token is not.
     file.edit_now("UPDATE students SET name = 'Otherwise' WHERE id = 5");
-    let again = source.student(id(5)).await.unwrap().1.own.unwrap();
+    let again = source.student(id(5)).await.unwrap().standing.own.unwrap();
     assert_eq!(again.transaction, lost.transaction);
     assert_ne!(again.token, lost.token);
 }

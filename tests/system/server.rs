@@ -20,6 +20,8 @@ pub(crate) struct Server {
     folder: PathBuf,
     flags: Vec<String>,
     environment: BTreeMap<String, String>,
+    /// How long a file it may write, in the blocks of `ulimit -f`.
+    limit: Option<u32>,
     log: Log,
     /// Where it listens, in the order of the flags.
     pub(crate) addresses: Vec<String>,
@@ -40,8 +42,26 @@ impl Server {
 
     /// Starts one in this environment.
     pub(crate) fn start_in(folder: &Path, flags: &[&str], environment: &BTreeMap<String, String>) -> Self {
+        Self::start_as(folder, flags, environment, None)
+    }
+
+    /// Starts one that can write no file longer than so many blocks: every further write fails, as on a full disk.
+    pub(crate) fn start_on_a_full_disk(folder: &Path, flags: &[&str], blocks: u32) -> Self {
+        Self::start_as(folder, flags, &BTreeMap::new(), Some(blocks))
+    }
+
+    fn start_as(
+        folder: &Path,
+        flags: &[&str],
+        environment: &BTreeMap<String, String>,
+        limit: Option<u32>,
+    ) -> Self {
         let flags: Vec<_> = flags.iter().map(|flag| (*flag).to_owned()).collect();
-        let mut running = Running::start(command(folder, &flags).envs(environment).stderr(Stdio::piped()));
+        let mut command = command(folder, &flags);
+        if let Some(blocks) = limit {
+            command = limited(&command, blocks);
+        }
+        let mut running = Running::start(command.envs(environment).stderr(Stdio::piped()));
         let stderr = running.child().stderr.take().unwrap();
         let log = Log::default();
         let lines = log.clone();
@@ -55,6 +75,7 @@ impl Server {
             folder: folder.to_owned(),
             flags,
             environment: environment.clone(),
+            limit,
             log,
             addresses: Vec::new(),
             admin: String::new(),
@@ -89,7 +110,7 @@ impl Server {
     /// Starts the server again that has ended.
     pub(crate) fn start_again(&self) -> Self {
         let flags: Vec<_> = self.flags.iter().map(String::as_str).collect();
-        Self::start_in(&self.folder, &flags, &self.environment)
+        Self::start_as(&self.folder, &flags, &self.environment, self.limit)
     }
 
     /// Ends it as the death of the machine would.
@@ -197,4 +218,16 @@ fn command(folder: &Path, flags: &[String]) -> Command {
     }
     command.args(flags).stdout(Stdio::null());
     command
+}
+
+/// The same command, for which a write beyond the limit is an error and no signal.
+fn limited(command: &Command, blocks: u32) -> Command {
+    let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
+    let mut limited = Command::new("/bin/sh");
+    limited.args(["-c", &script]).arg(command.get_program()).args(command.get_args());
+    limited.env_clear().stdin(Stdio::null()).stdout(Stdio::null());
+    if let Some(folder) = command.get_current_dir() {
+        limited.current_dir(folder);
+    }
+    limited
 }

@@ -1,4 +1,4 @@
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use results_day::{
     changes::{Change, ChangeLog, Changed, Snapshot},
@@ -6,7 +6,10 @@ use results_day::{
 };
 
 use super::written::Written;
-use crate::serving::{Knowledge, Known, Shared};
+use crate::{
+    release_cache::CacheDirectory,
+    serving::{Knowledge, Known, Shared},
+};
 
 /// Learns of every change within a few hundredths of a second of its commit, and writes it down.
 pub(crate) struct ChangeFollower {
@@ -46,8 +49,12 @@ struct Heard {
 }
 
 impl ChangeFollower {
-    pub(crate) fn new(source: Arc<dyn Source>, shared: &'static Shared, journal: PathBuf) -> Self {
-        Self { source, shared, written: Written::at(journal), heard: None, doubt: None }
+    pub(crate) fn new(
+        source: Arc<dyn Source>,
+        shared: &'static Shared,
+        directory: Arc<CacheDirectory>,
+    ) -> Self {
+        Self { source, shared, written: Written::in_directory(directory), heard: None, doubt: None }
     }
 
     /// Hears the database, or else takes up what an earlier server knew. Not the other way round: what was committed
@@ -223,7 +230,8 @@ impl ChangeFollower {
         if !held {
             tracing::warn!(
                 release = release.manifest.number.get(),
-                "the database does not hold what the release was read from; everything is answered live"
+                "the database does not hold what the release was read from; everybody is answered live, or nobody where \
+                 it is another data set"
             );
         }
         Ok((!held).then(|| source.token.clone()))

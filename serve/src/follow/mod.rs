@@ -2,6 +2,7 @@
 //! changes in the database. Both run for as long as the server does and outlive the loss of what they follow.
 
 mod changes;
+mod mending;
 mod releases;
 mod written;
 

@@ -1,17 +1,21 @@
 use std::{sync::Arc, time::Duration};
 
-use results_day::release::{Manifest, ReleaseStore};
+use jiff::Timestamp;
+use results_day::release::{Manifest, ReleaseError, ReleaseStore};
 
+use super::mending::Mending;
 use crate::{
+    embargo::{Gate, Moment, Opened},
     release_cache::{CacheDirectory, CacheError, LoadedRelease},
     serving::Shared,
 };
 
-/// Loads each release as it is committed.
+/// Loads each release as it is committed, and keeps the current one whole.
 pub(crate) struct ReleaseFollower {
-    pub(crate) store: ReleaseStore,
-    pub(crate) directory: CacheDirectory,
-    pub(crate) shared: &'static Shared,
+    store: ReleaseStore,
+    directory: Arc<CacheDirectory>,
+    shared: &'static Shared,
+    opened: Arc<Opened>,
 }
 
 /// How often the bucket is asked whether the next release is there: one request that mostly finds nothing. Until a
@@ -21,24 +25,58 @@ const INTERVAL: Duration = Duration::from_millis(250);
 /// How long a server may take to load its first release before it answers that there is none.
 const FIRST: Duration = Duration::from_secs(10);
 
+/// How long a server that has a release waits to hear from the store whether its hour was moved.
+const MOVED: Duration = Duration::from_secs(3);
+
 /// The pause after a failure doubles up to this.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 impl ReleaseFollower {
+    pub(crate) fn new(
+        store: ReleaseStore,
+        directory: Arc<CacheDirectory>,
+        shared: &'static Shared,
+        opened: Arc<Opened>,
+    ) -> Self {
+        Self { store, directory, shared, opened }
+    }
+
     /// Loads what an earlier server left, which takes no store, or else what the store has, if it answers soon.
     pub(crate) async fn first(&self) {
         match self.directory.load(&self.store).await {
-            Ok(Some(release)) => return self.switch_to(release),
-            Ok(None) => {}
-            Err(error) => tracing::warn!(%error, "the cached release is unusable; waiting for the store"),
+            Ok(Some(release)) => self.switch_to_cached(release).await,
+            Ok(None) => self.first_from_store().await,
+            Err(error) => {
+                tracing::warn!(%error, "the cached release is unusable; waiting for the store");
+                self.first_from_store().await;
+            }
         }
+    }
+
+    async fn first_from_store(&self) {
         // What goes wrong here goes wrong again in a moment, and is told then.
         let _tried = tokio::time::timeout(FIRST, self.step(false)).await;
+    }
+
+    /// What was not opened yet may have been put off while no server ran, so the store is asked before its hour is
+    /// believed.
+    async fn switch_to_cached(&self, release: LoadedRelease) {
+        let mut not_before = release.manifest.not_before;
+        if not_before.is_some() && !self.opened.is(&release.manifest.source.data_set) {
+            let asked = tokio::time::timeout(MOVED, self.newer(Some(&release))).await;
+            if let Ok(Ok(Some(newer))) = asked
+                && release.is_of_the_data_set_of(&newer)
+            {
+                not_before = not_before.max(newer.not_before);
+            }
+        }
+        self.switch_to(release, not_before);
     }
 
     /// Follows the bucket for ever.
     pub(crate) async fn run(self) {
         let mut pause = INTERVAL;
+        let mut mending = Mending::default();
         // At the start the bucket says which release is current. After that releases only go up.
         let mut looked = false;
         loop {
@@ -54,6 +92,7 @@ impl ReleaseFollower {
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
             }
+            mending.step(&self.directory, &self.store, self.shared).await;
             tokio::time::sleep(pause).await;
         }
     }
@@ -63,26 +102,58 @@ impl ReleaseFollower {
         let current = serving.release.as_deref();
         if looked
             && let Some(current) = current
-            && self.store.manifest(current.manifest.number.next()).await?.is_none()
+            && self.is_the_last(current).await?
         {
             return Ok(());
         }
-        let found = self.store.current().await?;
-        // Never back to a smaller number, whatever a stale listing says; another data set is another bucket.
-        let is_newer = |found: &Manifest| {
-            current.is_none_or(|LoadedRelease { manifest: current, .. }| {
-                found.number > current.number || found.source.data_set != current.source.data_set
-            })
-        };
-        let Some(manifest) = found.filter(is_newer) else { return Ok(()) };
+        let Some(manifest) = self.newer(current).await? else { return Ok(()) };
+        if current.is_some_and(|current| current.is_of_the_data_set_of(&manifest)) {
+            // It may take long to come, and its hour may be later than the one that is waited for.
+            let not_before = manifest.not_before;
+            self.shared.update(|serving| serving.gate = serving.gate.postponed(not_before, Moment::now()));
+        }
+        let not_before = manifest.not_before;
         let release = self.directory.fetch(manifest, current, &self.store).await?;
-        self.switch_to(release);
+        self.switch_to(release, not_before);
         Ok(())
     }
 
-    fn switch_to(&self, release: LoadedRelease) {
-        let (number, students) = (release.manifest.number, release.manifest.students);
-        self.shared.update(|serving| serving.release = Some(Arc::new(release)));
-        tracing::info!(release = number.get(), students, "serving a release");
+    /// Whether no release has the next number, not even one that was collected since.
+    async fn is_the_last(&self, current: &LoadedRelease) -> Result<bool, ReleaseError> {
+        match self.store.manifest(current.manifest.number.next()).await {
+            Err(ReleaseError::Collected { .. }) => Ok(false),
+            found => Ok(found?.is_none()),
+        }
+    }
+
+    /// The store's current release, if it is not this one. Never back to a smaller number, whatever a stale listing
+    /// says; another data set is another bucket.
+    async fn newer(&self, than: Option<&LoadedRelease>) -> Result<Option<Manifest>, ReleaseError> {
+        let is_newer = |found: &Manifest| {
+            than.is_none_or(|than| found.number > than.manifest.number || !than.is_of_the_data_set_of(found))
+        };
+        Ok(self.store.current().await?.filter(is_newer))
+    }
+
+    fn switch_to(&self, release: LoadedRelease, not_before: Option<Timestamp>) {
+        let (number, students) = (release.manifest.number.get(), release.manifest.students);
+        let opened = self.opened.is(&release.manifest.source.data_set);
+        let release = Arc::new(release);
+        let mut gate = Gate::Open;
+        self.shared.update(|serving| {
+            serving.switch_to(release, not_before, opened, Moment::now());
+            gate = serving.gate;
+        });
+        match gate {
+            Gate::Open => tracing::info!(release = number, students, "serving a release"),
+            Gate::Closed(embargo) => {
+                tracing::info!(
+                    release = number,
+                    students,
+                    not_before = %embargo.until,
+                    "a release is loaded and hidden until its hour"
+                );
+            }
+        }
     }
 }

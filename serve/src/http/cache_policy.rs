@@ -12,6 +12,8 @@ pub(crate) enum CachePolicy {
     Live,
     /// Nobody by that id. A student may be published in the next moment, so nothing is kept.
     NotFound,
+    /// The release is under embargo. What is said before the hour must not be repeated after it, so nothing is kept.
+    Embargoed,
     /// A refusal says nothing about the next request.
     Error,
 }
@@ -22,7 +24,7 @@ impl CachePolicy {
         HeaderValue::from_static(match self {
             Self::Published => "public, max-age=60, stale-while-revalidate=30",
             Self::Live => "no-cache",
-            Self::NotFound | Self::Error => "no-store",
+            Self::NotFound | Self::Embargoed | Self::Error => "no-store",
         })
     }
 }

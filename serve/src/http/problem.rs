@@ -1,13 +1,17 @@
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::{
     HeaderValue, Response, StatusCode,
     header::{ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, VARY},
 };
 use http_body_util::Full;
+use jiff::Timestamp;
 use results_day::student::IdError;
 use serde::Serialize;
 
 use super::cache_policy::CachePolicy;
+use crate::embargo::seconds_until;
 
 /// Every way in which a request can end without a document, as `application/problem+json` (RFC 9457).
 ///
@@ -28,8 +32,12 @@ pub(crate) enum Problem {
     NotAcceptable,
     /// Nothing was published yet.
     NoRelease,
+    /// Nobody may see the results before this instant.
+    Embargoed(Timestamp),
     /// The database has not been heard yet.
     NoKnowledge,
+    /// The database holds another data set than the release.
+    OtherDataSet,
     /// The student's result changed, and the live path cannot tell what it is now.
     LiveUnavailable,
     /// More was asked of the live path than it can answer in time.
@@ -39,6 +47,9 @@ pub(crate) enum Problem {
     /// A bug.
     Internal,
 }
+
+/// Whoever comes before the hour is told to come back at it, or after a minute: the hour may be moved.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// What may be asked of a result.
 pub(crate) const METHODS: &str = "GET, HEAD, OPTIONS";
@@ -99,6 +110,10 @@ impl Problem {
             Self::NoRelease => {
                 (StatusCode::SERVICE_UNAVAILABLE, "no-release", "Results are not published yet")
             }
+            Self::Embargoed(_) => (StatusCode::SERVICE_UNAVAILABLE, "embargoed", "Results are not shown yet"),
+            Self::OtherDataSet => {
+                (StatusCode::SERVICE_UNAVAILABLE, "other-data-set", "The next results are not published yet")
+            }
             Self::NoKnowledge => {
                 (StatusCode::SERVICE_UNAVAILABLE, "starting", "This server does not know yet what is current")
             }
@@ -119,6 +134,12 @@ impl Problem {
             Self::UnknownPath => "results are at /student/<id>.json".to_owned(),
             Self::NoLiveApi => "it was started without a database; ask for /student/<id>.json".to_owned(),
             Self::NotAcceptable => "a result can be had as zstd, gzip or identity".to_owned(),
+            Self::Embargoed(until) => format!("nobody can see a result before {until}"),
+            Self::OtherDataSet => {
+                "the database holds another data set than the release, and nothing of it is shown \
+                                   before a release of it is there"
+                    .to_owned()
+            }
             Self::LiveUnavailable => {
                 "it has changed since it was published, and what it is now cannot be read at the moment"
                     .to_owned()
@@ -131,14 +152,16 @@ impl Problem {
     const fn policy(self) -> CachePolicy {
         match self {
             Self::UnknownStudent => CachePolicy::NotFound,
+            Self::Embargoed(_) => CachePolicy::Embargoed,
             _ => CachePolicy::Error,
         }
     }
 
     /// Seconds after which it is worth asking again (RFC 9110, 10.2.3).
-    const fn retry_after(self) -> Option<u16> {
+    fn retry_after(self) -> Option<u64> {
         match self {
-            Self::NoRelease => Some(10),
+            Self::Embargoed(until) => Some(seconds_until(until, Timestamp::now(), LONGEST_WAIT)),
+            Self::NoRelease | Self::OtherDataSet => Some(10),
             Self::NoKnowledge | Self::LiveUnavailable | Self::Damaged => Some(5),
             Self::Overloaded => Some(1),
             _ => None,

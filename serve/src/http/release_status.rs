@@ -2,9 +2,13 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use super::cache_policy::CachePolicy;
-use crate::serving::{Knowledge, Known, Serving, Shared};
+use crate::{
+    embargo::{Clock, Gate},
+    serving::{Knowledge, Known, Serving, Shared},
+};
 
-/// `GET /release.json`: what is served, and how old the knowledge of changes is.
+/// `GET /release.json`: what is served, and how old the knowledge of changes is. Nothing in it depends on an id, so it
+/// is answered before the hour as well.
 #[derive(Serialize)]
 struct ReleaseStatus {
     /// The current release's number; null before the first.
@@ -13,17 +17,25 @@ struct ReleaseStatus {
     students: u64,
     /// When it was made.
     published: Option<String>,
+    /// The hour before which nobody sees it, as far as this server knows; null where there is none.
+    not_before: Option<String>,
+    /// Whether its hour has come, if it has one.
+    visible: bool,
+    /// Whether the wall clock can be believed when it says that the hour has come.
+    clock: &'static str,
     /// What is known of changes; null for a server without a database.
     changes: Option<ChangesStatus>,
 }
 
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 struct ChangesStatus {
     /// How many students have changed since the release: their results are answered live.
     since_release: usize,
-    /// Whether everybody has: the release is of another data set, or of a state that the database lost, or the
-    /// database was seen not to log its changes.
+    /// Whether everybody has: the release is of a state that the database lost, or the database was seen not to log
+    /// its changes.
     everybody: bool,
+    /// Whether the database holds another data set than the release: nobody is answered.
+    other_data_set: bool,
     /// Seconds since the database last answered; null where it has not since this server started.
     age_seconds: Option<f64>,
 }
@@ -35,11 +47,18 @@ pub(super) fn release_status(shared: &Shared, serving: &Serving) -> Response {
         release: manifest.map(|manifest| manifest.number.get()),
         students: manifest.map_or(0, |manifest| manifest.students),
         published: manifest.map(|manifest| manifest.created.to_string()),
+        not_before: match (serving.gate, manifest) {
+            (Gate::Closed(embargo), Some(_)) => Some(embargo.until.to_string()),
+            (_, manifest) => manifest.and_then(|manifest| Some(manifest.not_before?.to_string())),
+        },
+        visible: manifest.is_some() && serving.gate == Gate::Open,
+        clock: match serving.gate {
+            Gate::Closed(embargo) if embargo.clock == Clock::Jumped => "jumped",
+            _ => "steady",
+        },
         changes: match &serving.knowledge {
             Knowledge::Static => None,
-            Knowledge::Nothing => {
-                Some(ChangesStatus { since_release: 0, everybody: false, age_seconds: None })
-            }
+            Knowledge::Nothing => Some(ChangesStatus::default()),
             Knowledge::Known(known) => Some(ChangesStatus {
                 age_seconds: shared.age().map(|age| age.as_secs_f64()),
                 ..ChangesStatus::of(known, serving)
@@ -51,15 +70,16 @@ pub(super) fn release_status(shared: &Shared, serving: &Serving) -> Response {
 
 impl ChangesStatus {
     fn of(known: &Known, serving: &Serving) -> Self {
-        let Some(release) = &serving.release else {
-            return Self { since_release: 0, everybody: false, age_seconds: None };
-        };
+        let Some(release) = &serving.release else { return Self::default() };
+        if !known.is_of(release) {
+            return Self { other_data_set: true, ..Self::default() };
+        }
         let snapshot = &release.manifest.source.snapshot;
         let all = known.log.everything().is_some_and(|change| !snapshot.sees(change.transaction));
         Self {
             since_release: known.log.since(snapshot),
             everybody: all || !known.tells_about(release),
-            age_seconds: None,
+            ..Self::default()
         }
     }
 }

@@ -101,7 +101,7 @@ async fn student(
         },
     };
     if reason == Reason::Damaged {
-        tracing::error!("a cached shard is damaged");
+        routes.shared.found_damage(&serving);
         if routes.live.is_none() {
             return problem(Problem::Damaged);
         }
@@ -137,7 +137,9 @@ impl From<NotReady> for Problem {
     fn from(reason: NotReady) -> Self {
         match reason {
             NotReady::NoRelease => Self::NoRelease,
+            NotReady::Embargoed(until) => Self::Embargoed(until),
             NotReady::NoKnowledge => Self::NoKnowledge,
+            NotReady::OtherDataSet => Self::OtherDataSet,
         }
     }
 }

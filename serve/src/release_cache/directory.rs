@@ -1,16 +1,18 @@
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashSet,
     fs::{self, File},
-    io::{self, Write},
+    io,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
 };
 
 use bytes::Bytes;
-use futures::{FutureExt, StreamExt, TryStreamExt, future, stream};
 use memmap2::Mmap;
 use results_day::{
-    release::{Digest, Manifest, ManifestError, ReleaseError, ReleaseNumber, ReleaseStore, ShardEntry},
+    release::{Digest, Manifest, ManifestError, ReleaseError, ReleaseNumber, ShardEntry},
     shard::Shard,
+    whole,
 };
 
 use super::LoadedRelease;
@@ -18,18 +20,22 @@ use super::LoadedRelease;
 /// The directory where one server keeps its copy of the current release.
 ///
 /// `manifest.json` names the release and is written when every shard of it is here; `shards/` holds the
-/// blobs under their hashes; `lock` keeps a second server out. A file is written under another name, renamed
-/// when it is whole, and never changed after that.
+/// blobs under their hashes; `changes.ndjson` is the journal of changes; `opened` names the data set that was opened;
+/// `lock` keeps a second server out. A file is written under another name, renamed when it is whole, and never changed
+/// after that.
 #[derive(Debug)]
 pub(crate) struct CacheDirectory {
     path: PathBuf,
-    _lock: File,
+    /// The lock, while this server has it. Without it nothing is written here.
+    lock: Mutex<Option<File>>,
+    /// The release whose manifest was last found or written here.
+    settled: Mutex<Option<ReleaseNumber>>,
 }
 
 /// Why the local copy cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CacheError {
-    #[error("the cache directory {path}: {source}", path = path.display())]
+    #[error("the cache directory, at {path}: {source}", path = path.display())]
     Io { path: PathBuf, source: io::Error },
     #[error("the cache directory {path} belongs to a server that is running; give this one its own --cache-dir", path = path.display())]
     InUse { path: PathBuf },
@@ -41,21 +47,33 @@ pub(crate) enum CacheError {
     Interrupted,
 }
 
-/// Shards that are read, hashed and mapped at once. Reading waits for the store, hashing for a processor; a
-/// shard has a quarter of a megabyte.
-const AT_ONCE: usize = 8;
-
 impl CacheDirectory {
-    /// Takes the directory for this server, creating it where it is missing.
+    /// Takes the directory for this server, creating it where it is missing. One that cannot be written is read all the
+    /// same, and everything that is not in it is held in memory.
     pub(crate) fn open(path: &Path) -> Result<Self, CacheError> {
-        let io = |source| CacheError::Io { path: path.to_owned(), source };
-        fs::create_dir_all(path.join("shards")).map_err(io)?;
-        let lock = File::create(path.join("lock")).map_err(io)?;
-        match lock.try_lock() {
-            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
-            Err(fs::TryLockError::WouldBlock) => Err(CacheError::InUse { path: path.to_owned() }),
-            Err(fs::TryLockError::Error(source)) => Err(io(source)),
+        let directory = Self { path: path.to_owned(), lock: Mutex::default(), settled: Mutex::default() };
+        match directory.claim() {
+            Err(error) if error.is_an_unwritable_disk() => {
+                tracing::error!(%error, "nothing can be kept on disk; a restart will need the store and the database");
+            }
+            claimed => claimed?,
         }
+        Ok(directory)
+    }
+
+    /// Makes sure that the directory is there and is this server's: whoever deleted it deleted the lock with it.
+    pub(crate) fn claim(&self) -> Result<(), CacheError> {
+        let mut lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        if !lock.as_ref().is_some_and(|lock| lies_at(lock, &self.path.join("lock"))) {
+            *lock = None;
+            *lock = Some(self.take()?);
+        }
+        Ok(())
+    }
+
+    /// Whether the directory is this server's. What another may have written since is worth nothing to this one.
+    pub(crate) fn is_claimed(&self) -> bool {
+        self.lock.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
     /// Where the journal of changes lies.
@@ -63,84 +81,107 @@ impl CacheDirectory {
         self.path.join("changes.ndjson")
     }
 
-    /// The release that an earlier server left here. `None` where there is none.
-    pub(crate) async fn load(&self, store: &ReleaseStore) -> Result<Option<LoadedRelease>, CacheError> {
+    /// Where it stands which data set was opened.
+    pub(crate) fn opened(&self) -> PathBuf {
+        self.path.join("opened")
+    }
+
+    /// Writes down that this data set was opened, for good.
+    pub(crate) fn write_opened(&self, data_set: &str) -> Result<(), CacheError> {
+        self.claim()?;
+        let path = self.opened();
+        whole::write_durably(&path, format!("{data_set}\n").as_bytes()).map_err(io_at(&path))
+    }
+
+    /// The manifest that an earlier server left here. `None` where there is none.
+    pub(super) fn read_manifest(&self) -> Result<Option<Manifest>, CacheError> {
         let path = self.manifest();
-        let json = match fs::read(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            json => json.map_err(|source| CacheError::Io { path, source })?,
-        };
-        let manifest = manifest_from_json(&json)?;
-        self.map_shards(manifest, None, store).await.map(Some)
-    }
-
-    /// Brings a release here and maps it. What `current` has in common with it is neither read nor mapped
-    /// again; what neither it nor the directory has comes from the store.
-    pub(crate) async fn fetch(
-        &self,
-        manifest: Manifest,
-        current: Option<&LoadedRelease>,
-        store: &ReleaseStore,
-    ) -> Result<LoadedRelease, CacheError> {
-        let release = self.map_shards(manifest, current, store).await?;
-        let path = self.manifest();
-        let io = |source| CacheError::Io { path: path.clone(), source };
-        write_whole(&path, &release.manifest.to_json()?).map_err(io)?;
-        self.forget_all_but(&release.manifest).map_err(io)?;
-        Ok(release)
-    }
-
-    async fn map_shards(
-        &self,
-        manifest: Manifest,
-        current: Option<&LoadedRelease>,
-        store: &ReleaseStore,
-    ) -> Result<LoadedRelease, CacheError> {
-        let mapped: HashMap<&ShardEntry, &Shard> =
-            current.iter().flat_map(|release| release.shards()).collect();
-        let shards: Vec<_> = manifest
-            .shards
-            .iter()
-            .map(|entry| match mapped.get(entry) {
-                Some(shard) => future::ready(Ok(Shard::clone(shard))).left_future(),
-                None => self.shard(entry, store).right_future(),
-            })
-            .collect();
-        let shards = stream::iter(shards).buffered(AT_ONCE).try_collect().await?;
-        Ok(LoadedRelease::new(manifest, shards))
-    }
-
-    /// The shard from the directory, or else from the store by way of the directory.
-    async fn shard(&self, entry: &ShardEntry, store: &ReleaseStore) -> Result<Shard, CacheError> {
-        let path = self.shards().join(entry.key.digest.to_string());
-        let (at, wanted) = (path.clone(), entry.clone());
-        match blocking(move || map(&at, &wanted)).await? {
-            Ok(Some(shard)) => return Ok(shard),
-            Ok(None) => {}
-            Err(error) => tracing::warn!(%error, "a cached shard is unusable; fetching it again"),
+        match fs::read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            json => {
+                let manifest = manifest_from_json(&json.map_err(io_at(&path))?)?;
+                self.has_settled(manifest.number);
+                Ok(Some(manifest))
+            }
         }
-        let blob = store.shard_bytes(entry).await?;
-        let entry = entry.clone();
-        blocking(move || {
-            let io = |source| CacheError::Io { path: path.clone(), source };
-            write_whole(&path, &blob).map_err(io)?;
-            let missing = || io(io::Error::from(io::ErrorKind::NotFound));
-            map(&path, &entry)?.ok_or_else(missing)
-        })
-        .await?
     }
 
-    /// Deletes the blobs that the release does not name. Mapped ones live on until the last request is done.
-    fn forget_all_but(&self, manifest: &Manifest) -> io::Result<()> {
-        let named: HashSet<String> =
-            manifest.shards.iter().map(|entry| entry.key.digest.to_string()).collect();
-        for file in fs::read_dir(self.shards())? {
-            let file = file?;
+    pub(super) fn write_manifest(&self, manifest: &Manifest) -> Result<(), CacheError> {
+        self.claim()?;
+        let path = self.manifest();
+        whole::write(&path, &manifest.to_json()?).map_err(io_at(&path))?;
+        self.has_settled(manifest.number);
+        Ok(())
+    }
+
+    /// Maps a shard that is here and is what it should be; `None` where it is not here.
+    pub(super) fn map_shard(&self, entry: &ShardEntry) -> Result<Option<Shard>, CacheError> {
+        map(&self.shard(entry), entry)
+    }
+
+    /// Writes a shard here and maps it.
+    pub(super) fn write_shard(&self, entry: &ShardEntry, blob: &[u8]) -> Result<Shard, CacheError> {
+        self.claim()?;
+        let path = self.shard(entry);
+        let written = match whole::write(&path, blob) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                fs::create_dir_all(self.shards()).and_then(|()| whole::write(&path, blob))
+            }
+            written => written,
+        };
+        written.map_err(io_at(&path))?;
+        let missing = || io_at(&path)(io::ErrorKind::NotFound.into());
+        map(&path, entry)?.ok_or_else(missing)
+    }
+
+    /// Whether a shard of this length lies here; nobody has looked at its bytes.
+    pub(super) fn has(&self, entry: &ShardEntry) -> bool {
+        fs::metadata(self.shard(entry)).is_ok_and(|file| file.len() == entry.bytes)
+    }
+
+    /// Whether a server that starts would find this release here, as far as can be told without reading it.
+    pub(crate) fn holds(&self, release: &LoadedRelease) -> bool {
+        let settled = *self.settled.lock().unwrap_or_else(PoisonError::into_inner);
+        release.is_kept()
+            && settled == Some(release.manifest.number)
+            && self.manifest().exists()
+            && self.shards().exists()
+    }
+
+    fn has_settled(&self, number: ReleaseNumber) {
+        *self.settled.lock().unwrap_or_else(PoisonError::into_inner) = Some(number);
+    }
+
+    /// Deletes the blobs that neither this release names nor the one whose manifest lies here. Mapped ones live on until
+    /// the last request is done.
+    pub(super) fn forget_all_but(&self, release: &Manifest) -> Result<(), CacheError> {
+        self.claim()?;
+        let settled = self.read_manifest().ok().flatten();
+        let named: HashSet<String> = [Some(release), settled.as_ref()]
+            .into_iter()
+            .flatten()
+            .flat_map(|manifest| &manifest.shards)
+            .map(|entry| entry.key.digest.to_string())
+            .collect();
+        let path = self.shards();
+        for file in fs::read_dir(&path).map_err(io_at(&path))? {
+            let file = file.map_err(io_at(&path))?;
             if !file.file_name().to_str().is_some_and(|name| named.contains(name)) {
-                fs::remove_file(file.path())?;
+                fs::remove_file(file.path()).map_err(io_at(&file.path()))?;
             }
         }
         Ok(())
+    }
+
+    fn take(&self) -> Result<File, CacheError> {
+        let path = &self.path;
+        fs::create_dir_all(self.shards()).map_err(io_at(path))?;
+        let lock = File::create(path.join("lock")).map_err(io_at(path))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(lock),
+            Err(fs::TryLockError::WouldBlock) => Err(CacheError::InUse { path: path.clone() }),
+            Err(fs::TryLockError::Error(source)) => Err(io_at(path)(source)),
+        }
     }
 
     fn manifest(&self) -> PathBuf {
@@ -150,20 +191,41 @@ impl CacheDirectory {
     fn shards(&self) -> PathBuf {
         self.path.join("shards")
     }
+
+    fn shard(&self, entry: &ShardEntry) -> PathBuf {
+        self.shards().join(entry.key.digest.to_string())
+    }
+}
+
+impl CacheError {
+    /// Whether the disk takes nothing, which is a reason to do without it. Anything else that is wrong with the
+    /// directory is a mistake in the command line.
+    fn is_an_unwritable_disk(&self) -> bool {
+        use io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+        let Self::Io { source, .. } = self else { return false };
+        matches!(source.kind(), PermissionDenied | QuotaExceeded | ReadOnlyFilesystem | StorageFull)
+    }
+}
+
+fn io_at(path: &Path) -> impl Fn(io::Error) -> CacheError {
+    move |source| CacheError::Io { path: path.to_owned(), source }
+}
+
+fn lies_at(file: &File, path: &Path) -> bool {
+    let (Ok(held), Ok(there)) = (file.metadata(), fs::metadata(path)) else { return false };
+    (held.dev(), held.ino()) == (there.dev(), there.ino())
 }
 
 /// Maps a blob and checks it against its manifest; `None` where there is no such file.
 fn map(path: &Path, entry: &ShardEntry) -> Result<Option<Shard>, CacheError> {
-    let io = |source| CacheError::Io { path: path.to_owned(), source };
     let file = match File::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        file => file.map_err(io)?,
+        file => file.map_err(io_at(path))?,
     };
     #[expect(unsafe_code, reason = "serving without copying needs mapped memory")]
-    // SAFETY: nobody changes the file while it is mapped. It lies in a directory that this process has
-    // locked for itself, was renamed there when it was whole, and is only ever unlinked, which leaves the
-    // mapping alone.
-    let mapped = unsafe { Mmap::map(&file) }.map_err(io)?;
+    // SAFETY: nobody changes the file while it is mapped. Whoever writes in this directory, which is one server at a
+    // time, renames a file there when it is whole, and only ever unlinks it, which leaves the mapping alone.
+    let mapped = unsafe { Mmap::map(&file) }.map_err(io_at(path))?;
     let blob = Bytes::from_owner(mapped);
     let digest = Digest::of(&blob);
     if blob.len() as u64 != entry.bytes || digest != entry.key.digest {
@@ -182,14 +244,4 @@ fn manifest_from_json(json: &[u8]) -> Result<Manifest, CacheError> {
     }
     let Number { number } = serde_json::from_slice(json).map_err(ManifestError::Json)?;
     Ok(Manifest::from_json(number, json)?)
-}
-
-fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let temporary = path.with_extension("new");
-    File::create(&temporary)?.write_all(bytes)?;
-    fs::rename(&temporary, path)
-}
-
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, CacheError> {
-    tokio::task::spawn_blocking(work).await.map_err(|_| CacheError::Interrupted)
 }

@@ -68,7 +68,7 @@ pub(super) async fn changes_since(
         return Err(schema::standby(place));
     }
     let (Some(data_set), Some(complete)) = (data_set, complete) else {
-        return Err(SourceError::Unusable(format!("{place} has lost the row that names its data set")));
+        return Err(schema::anonymous(place));
     };
     if let Some(ways_round) = ways_round.filter(|_| complete) {
         return Err(schema::unlogged(place, &ways_round));

@@ -19,7 +19,7 @@ use async_trait::async_trait;
 use sqlx::{PgConnection, Row, postgres::PgRow};
 
 use super::{
-    ChangesSince, Origin, SnapshotReader, Source, SourceError,
+    ChangesSince, LookedUp, Origin, SnapshotReader, Source, SourceError,
     row::{COLUMNS, FIRST_MARK, RESULTS, StudentRow},
 };
 use crate::{
@@ -77,7 +77,7 @@ impl Source for PostgresSource {
         log::changes_since(&self.log, since, self.place()).await
     }
 
-    async fn student(&self, id: StudentId) -> Result<(Option<Student>, Standing), SourceError> {
+    async fn student(&self, id: StudentId) -> Result<LookedUp, SourceError> {
         let number = signed(id.get())?;
         let mut asked = self.look_ups.take().await?;
         let row = sqlx::query(LOOK_UP.as_str()).bind(number).fetch_one(asked.connection()).await?;
@@ -94,7 +94,9 @@ impl Source for PostgresSource {
             own: change("own_changed", "own_token")?,
             everything: change("everything_changed", "everything_token")?,
         };
-        Ok((student_of(&row)?, standing))
+        let data_set: Option<String> = row.try_get("data_set")?;
+        let data_set = data_set.ok_or_else(|| schema::anonymous(self.place()))?;
+        Ok(LookedUp { data_set, student: student_of(&row)?, standing })
     }
 }
 
@@ -114,7 +116,8 @@ async fn holds(connection: &mut PgConnection, origin: &Origin) -> Result<bool, S
 static LOOK_UP: LazyLock<String> = LazyLock::new(|| {
     format!(
         "SELECT {}, own.changed::text::bigint AS own_changed, own.token AS own_token, \
-                everything.changed::text::bigint AS everything_changed, everything.token AS everything_token \
+                everything.changed::text::bigint AS everything_changed, everything.token AS everything_token, \
+                (SELECT id FROM data_set) AS data_set \
          FROM (SELECT $1::integer AS id) AS asked \
          LEFT JOIN students AS s ON s.id = asked.id {RESULTS} \
          LEFT JOIN changes AS own ON own.student_id = asked.id \

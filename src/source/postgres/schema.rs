@@ -69,3 +69,7 @@ pub(super) fn standby(place: &str) -> SourceError {
          the primary"
     ))
 }
+
+pub(super) fn anonymous(place: &str) -> SourceError {
+    SourceError::Unusable(format!("{place} has lost the row that names its data set"))
+}

@@ -11,10 +11,10 @@ mod seed;
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{ChangesSince, Origin, SnapshotReader, Source, SourceError};
+use super::{ChangesSince, LookedUp, Origin, SnapshotReader, Source, SourceError};
 use crate::{
     changes::{Change, Changed, Snapshot, Standing},
-    student::{Student, StudentId},
+    student::StudentId,
 };
 use pool::Pool;
 
@@ -67,7 +67,7 @@ impl Source for SqliteSource {
             .await
     }
 
-    async fn student(&self, id: StudentId) -> Result<(Option<Student>, Standing), SourceError> {
+    async fn student(&self, id: StudentId) -> Result<LookedUp, SourceError> {
         self.pool
             .run(move |connection| {
                 let transaction = connection.transaction()?;
@@ -87,7 +87,8 @@ impl Source for SqliteSource {
                         (Changed::Student(_), change) => standing.own = Some(change),
                     }
                 }
-                Ok((student, standing))
+                drop(statement);
+                Ok(LookedUp { data_set: data_set(&transaction)?.id, student, standing })
             })
             .await
     }

@@ -1,0 +1,71 @@
+use std::{sync::Arc, time::Duration};
+
+use tokio::task::JoinHandle;
+
+use super::{Clock, Gate, Moment, Opened};
+use crate::serving::Shared;
+
+/// Opens the current release when its hour comes. It needs neither the store nor the database, and no disk.
+pub(crate) struct Keeper {
+    shared: &'static Shared,
+    opened: Arc<Opened>,
+    /// Writing down what was opened, which a dead disk may hold up for ever.
+    writing: Option<JoinHandle<()>>,
+}
+
+/// How late the hour may be noticed. Looking takes a microsecond.
+const STEP: Duration = Duration::from_millis(20);
+
+impl Keeper {
+    pub(crate) fn new(shared: &'static Shared, opened: Arc<Opened>) -> Self {
+        Self { shared, opened, writing: None }
+    }
+
+    /// Looks at the clock for ever.
+    pub(crate) async fn run(mut self) {
+        loop {
+            self.step();
+            tokio::time::sleep(STEP).await;
+        }
+    }
+
+    fn step(&mut self) {
+        let now = Moment::now();
+        let serving = self.shared.serving();
+        if serving.gate.at(now) != serving.gate {
+            let mut after = serving.gate;
+            self.shared.update(|serving| {
+                serving.gate = serving.gate.at(now);
+                after = serving.gate;
+            });
+            say(after);
+        }
+        drop(serving);
+        self.write_down();
+    }
+
+    fn write_down(&mut self) {
+        let serving = self.shared.serving();
+        let (Gate::Open, Some(release)) = (serving.gate, &serving.release) else { return };
+        let data_set = &release.manifest.source.data_set;
+        let writes = self.writing.as_ref().is_some_and(|writing| !writing.is_finished());
+        if !writes && self.opened.is_due(data_set) {
+            let (opened, data_set) = (self.opened.clone(), data_set.clone());
+            self.writing = Some(tokio::task::spawn_blocking(move || opened.write(&data_set)));
+        }
+    }
+}
+
+fn say(gate: Gate) {
+    match gate {
+        Gate::Open => tracing::info!("the hour has come; results are visible"),
+        Gate::Closed(embargo) if embargo.clock == Clock::Jumped => tracing::error!(
+            not_before = %embargo.until,
+            "the clock says that the hour has come, and it was set forward since the release was loaded; results stay \
+             hidden until so much time has passed; set the clock right, then restart serve"
+        ),
+        Gate::Closed(embargo) => {
+            tracing::info!(not_before = %embargo.until, "the clock is right again; results are hidden until their hour");
+        }
+    }
+}

@@ -1,0 +1,117 @@
+use std::{collections::HashMap, sync::Arc};
+
+use bytes::Bytes;
+use futures::{FutureExt, StreamExt, TryStreamExt, future, stream};
+use results_day::release::{Manifest, ReleaseStore, ShardEntry};
+
+use super::{CacheDirectory, CacheError, LoadedRelease, loaded::Held};
+
+/// Shards that are read, hashed and mapped at once. Reading waits for the store, hashing for a processor; a
+/// shard has a quarter of a megabyte.
+pub(super) const AT_ONCE: usize = 8;
+
+impl CacheDirectory {
+    /// The release that an earlier server left here. `None` where there is none.
+    pub(crate) async fn load(
+        self: &Arc<Self>,
+        store: &ReleaseStore,
+    ) -> Result<Option<LoadedRelease>, CacheError> {
+        match self.read_manifest()? {
+            Some(manifest) => self.map_shards(manifest, None, store).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Brings a release here and maps it. What `current` has in common with it is neither read nor mapped
+    /// again; what neither it nor the directory has comes from the store.
+    pub(crate) async fn fetch(
+        self: &Arc<Self>,
+        manifest: Manifest,
+        current: Option<&LoadedRelease>,
+        store: &ReleaseStore,
+    ) -> Result<LoadedRelease, CacheError> {
+        let release = self.map_shards(manifest, current, store).await?;
+        if let Some(error) = release.unkept().next() {
+            tracing::error!(
+                release = release.manifest.number.get(),
+                shards = release.unkept().count(),
+                error,
+                "shards could not be written to the cache directory and are served from memory; a restart will need \
+                 the store"
+            );
+        }
+        if let Err(error) = self.settle(&release) {
+            tracing::error!(
+                %error,
+                release = release.manifest.number.get(),
+                "the cache directory could not be brought up to date; a restart may need the store"
+            );
+        }
+        Ok(release)
+    }
+
+    /// Makes the release the one that the next server finds, if all of it is on disk; until then that is the release
+    /// before it, whole. Whether it succeeds is no matter to whoever asks this server.
+    pub(super) fn settle(&self, release: &LoadedRelease) -> Result<(), CacheError> {
+        let manifest = &release.manifest;
+        let written = if release.is_kept() { self.write_manifest(manifest) } else { Ok(()) };
+        written.and(self.forget_all_but(manifest))
+    }
+
+    async fn map_shards(
+        self: &Arc<Self>,
+        manifest: Manifest,
+        current: Option<&LoadedRelease>,
+        store: &ReleaseStore,
+    ) -> Result<LoadedRelease, CacheError> {
+        let held: HashMap<&ShardEntry, &Held> = current.iter().flat_map(|release| release.shards()).collect();
+        let shards: Vec<_> = manifest
+            .shards
+            .iter()
+            .map(|entry| match held.get(entry) {
+                Some(held) => future::ready(Ok(Held::clone(held))).left_future(),
+                None => self.find(entry, store).right_future(),
+            })
+            .collect();
+        let shards = stream::iter(shards).buffered(AT_ONCE).try_collect().await?;
+        Ok(LoadedRelease::new(manifest, shards))
+    }
+
+    /// The shard from the directory, or else from the store by way of the directory.
+    async fn find(self: &Arc<Self>, entry: &ShardEntry, store: &ReleaseStore) -> Result<Held, CacheError> {
+        let (directory, wanted) = (self.clone(), entry.clone());
+        match blocking(move || directory.map_shard(&wanted)).await? {
+            Ok(Some(shard)) => return Ok(Held::on_disk(shard)),
+            Ok(None) => {}
+            Err(error) => tracing::warn!(%error, "a cached shard is unusable; fetching it again"),
+        }
+        self.fetch_shard(entry, store).await
+    }
+
+    /// The shard from the store by way of the directory, whatever lies there.
+    pub(super) async fn fetch_shard(
+        self: &Arc<Self>,
+        entry: &ShardEntry,
+        store: &ReleaseStore,
+    ) -> Result<Held, CacheError> {
+        let blob = store.shard_bytes(entry).await?;
+        self.keep(entry, blob).await
+    }
+
+    /// Writes a shard, whose bytes are right, and maps it; where that is impossible it stays in memory.
+    pub(super) async fn keep(self: &Arc<Self>, entry: &ShardEntry, blob: Bytes) -> Result<Held, CacheError> {
+        let (directory, entry) = (self.clone(), entry.clone());
+        blocking(move || match directory.write_shard(&entry, &blob) {
+            Ok(shard) => Ok(Held::on_disk(shard)),
+            Err(error) => Ok(Held { shard: entry.open(blob)?, unkept: Some(error.to_string().into()) }),
+        })
+        .await?
+    }
+}
+
+/// Runs what waits for a disk or hashes a shard on a thread that may block.
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, CacheError> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| CacheError::Interrupted)
+}
