@@ -42,8 +42,9 @@ fn moved(nation: &Nation, from: u64, hour: Option<Timestamp>) {
 
 /// A nation whose first release has this hour.
 fn published_for(hour: Timestamp) -> Nation {
-    let nation = Nation::published();
-    embargo(&nation.bucket(), 1, hour);
+    let nation = Nation::seeded(1, 3_000);
+    nation.run("publish", &["--not-before", &hour.to_string()]).succeeded();
+    nation.verify();
     nation
 }
 
