@@ -5,10 +5,15 @@ mod plan;
 mod publication;
 mod render;
 mod summary;
+mod watch;
 
-use std::process::ExitCode;
+use std::{
+    io::{self, IsTerminal},
+    process::ExitCode,
+};
 
 use clap::{Parser, Subcommand};
+use publication::Publisher;
 use results_day::{
     release::{Bucket, ReleaseError, ReleaseNumber},
     source,
@@ -38,6 +43,9 @@ struct Arguments {
     /// variables say, or a directory, such as ./var/bucket or file:///srv/bucket
     #[arg(long, env = "BUCKET", global = true, default_value = "./var/bucket")]
     bucket: Bucket,
+
+    #[command(flatten)]
+    watch: watch::Flags,
 }
 
 #[derive(Subcommand)]
@@ -50,14 +58,19 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    tracing_subscriber::fmt()
-        .with_env_filter(tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or("warn".into()))
-        .with_writer(std::io::stderr)
-        .init();
     let arguments = Arguments::parse();
-    match run(arguments) {
+    // Nobody looks at a watcher while it works.
+    let level = if arguments.watch.patience().is_some() { "info" } else { "warn" };
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or(level.into()))
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .init();
+    match start(arguments) {
         Ok(summary) => {
-            println!("{summary}");
+            if let Some(summary) = summary {
+                println!("{summary}");
+            }
             ExitCode::SUCCESS
         }
         Err(error) => {
@@ -67,23 +80,35 @@ fn main() -> ExitCode {
     }
 }
 
-#[tokio::main]
-async fn run(arguments: Arguments) -> anyhow::Result<String> {
-    let Arguments { command, database, bucket } = arguments;
-    match command {
-        None => {
-            let source = source::connect(&database)?;
-            let outcome = publication::publish(source.as_ref(), &bucket.open_to_publish().await?).await?;
-            Ok(outcome.to_string())
+fn start(arguments: Arguments) -> anyhow::Result<Option<String>> {
+    let runtime = tokio::runtime::Runtime::new()?;
+    let ended = runtime.block_on(run(arguments));
+    // A call that waits for a locked database cannot be interrupted, and nothing depends on its end.
+    runtime.shutdown_background();
+    ended
+}
+
+/// The one line to end with, if there is one.
+async fn run(arguments: Arguments) -> anyhow::Result<Option<String>> {
+    let Arguments { command, database, bucket, watch } = arguments;
+    match (command, watch.patience()) {
+        (None, None) => {
+            let (source, store) = (source::connect(&database)?, bucket.open_to_publish().await?);
+            let outcome = publication::publish(source.as_ref(), &store, Publisher::Person).await?;
+            Ok(Some(outcome.to_string()))
         }
-        Some(Command::Verify { number }) => {
+        (None, Some(patience)) => {
+            watch::watch(source::connect(&database)?, bucket, patience).await?;
+            Ok(None)
+        }
+        (Some(Command::Verify { number }), _) => {
             let store = bucket.open()?;
             let number = match number {
                 Some(number) => number,
                 None => store.current().await?.ok_or(ReleaseError::Absent(ReleaseNumber::FIRST))?.number,
             };
             let (_, verified) = store.verify(number).await?;
-            Ok(summary::verified(number, verified))
+            Ok(Some(summary::verified(number, verified)))
         }
     }
 }

@@ -18,17 +18,37 @@ use crate::{
     summary::Outcome,
 };
 
+/// Who publishes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Publisher {
+    /// Somebody who knows what the current release is.
+    Person,
+    /// A program on its own. It publishes nothing on top of a rollback, which somebody made for a reason.
+    Watcher,
+}
+
 /// Publishes what has changed since the current release, or everything where there is none to build on.
 ///
 /// Whoever loses the race for the next number starts over from a new snapshot on top of the winner, so that
 /// no older snapshot ever replaces a newer one.
-pub(crate) async fn publish(source: &dyn Source, store: &ReleaseStore) -> anyhow::Result<Outcome> {
+pub(crate) async fn publish(
+    source: &dyn Source,
+    store: &ReleaseStore,
+    publisher: Publisher,
+) -> anyhow::Result<Outcome> {
     let started = Instant::now();
     // One attempt names all blobs of this run, whatever it is that makes it start over.
     let attempt = Attempt::random();
     let mut probed = false;
     loop {
         let base = store.current().await?;
+        // The winner of a race may be a rollback, too.
+        if let Some(base) = &base
+            && publisher == Publisher::Watcher
+            && base.is_rollback()
+        {
+            return Ok(Outcome::RolledBack(base.number));
+        }
         if let Some(base) = &base
             && plan::is_up_to_date(source, base).await?
         {

@@ -9,6 +9,8 @@ use results_day::release::{ReleaseNumber, Verified};
 pub(crate) enum Outcome {
     /// The current release is already what the database holds.
     Unchanged(ReleaseNumber),
+    /// The current release is a rollback, on which only a person publishes.
+    RolledBack(ReleaseNumber),
     /// A new release is current.
     Published {
         number: ReleaseNumber,
@@ -27,6 +29,12 @@ impl fmt::Display for Outcome {
                 f,
                 "release {number} is up to date: nothing changed since, nothing rendered, 0 shards uploaded"
             ),
+            Self::RolledBack(number) => {
+                write!(
+                    f,
+                    "release {number} is a rollback: nothing is published on top of it before a person does"
+                )
+            }
             Self::Published { number, students, shards, uploaded, uploaded_bytes, elapsed } => write!(
                 f,
                 "release {number}: {students} students in {shards} shards; {uploaded} shards uploaded \

@@ -132,6 +132,11 @@ impl Manifest {
         line(self)
     }
 
+    /// Whether somebody went back to an older release with it. The fence of a collection repeats its own parent.
+    pub fn is_rollback(&self) -> bool {
+        self.repeats.is_some() && self.repeats != self.parent
+    }
+
     /// The shard that holds this student, if any does.
     pub fn shard_of(&self, id: StudentId) -> Option<usize> {
         let prefix = self.width.prefix(id);

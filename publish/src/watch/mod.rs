@@ -1,0 +1,101 @@
+//! `publish --watch`: follows the change log, and keeps what is published fresh by itself.
+//!
+//! Of several watchers of one database one works, and the others stand by to take over. That saves work and is no
+//! safeguard: two that publish at once harm each other as little as two persons do.
+
+mod flags;
+mod follow;
+mod schedule;
+mod trouble;
+
+use std::{convert::Infallible, io, sync::Arc, time::Duration};
+
+use results_day::{
+    release::Bucket,
+    source::{Leadership, Source, SourceError},
+};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    task::JoinSet,
+    time::sleep,
+};
+
+use follow::Follower;
+use schedule::Patience;
+use trouble::Trouble;
+
+pub(crate) use flags::Flags;
+
+/// How often whoever stands by asks for the lead, and whoever has it makes sure of it.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// Watches until SIGTERM or SIGINT; whatever may heal is waited for. A publication that is under way then is given up:
+/// it leaves the old release or the new one, as its death at any instant does.
+pub(crate) async fn watch(source: Arc<dyn Source>, bucket: Bucket, patience: Patience) -> anyhow::Result<()> {
+    let stop = stop_signal()?;
+    let follower = Follower::new(source.clone(), bucket, patience)?;
+    tokio::select! {
+        () = stop => tracing::info!("stopped"),
+        never = lead_again_and_again(&*source, follower) => match never {},
+    }
+    Ok(())
+}
+
+async fn lead_again_and_again(source: &dyn Source, mut follower: Follower) -> Infallible {
+    let mut trouble = Trouble::none();
+    loop {
+        let leadership = stand_by(source, &mut trouble).await;
+        tracing::info!("leading: following the changes");
+        // A task of its own, so that the lead is kept while a publication is under way. It ends with this set.
+        let mut holding = JoinSet::new();
+        holding.spawn(hold(leadership));
+        tokio::select! {
+            Some(lost) = holding.join_next() => {
+                let lost = lost.map_or_else(anyhow::Error::from, anyhow::Error::from);
+                sleep(trouble.failed(&lost.context("the lead is lost"))).await;
+            }
+            never = follower.follow(&mut trouble) => match never {},
+        }
+    }
+}
+
+async fn stand_by(source: &dyn Source, trouble: &mut Trouble) -> Box<dyn Leadership> {
+    let mut told = false;
+    loop {
+        let pause = match source.lead().await {
+            Ok(Some(leadership)) => return leadership,
+            Ok(None) => {
+                trouble.over();
+                if !told {
+                    tracing::info!("standing by: another watcher leads");
+                    told = true;
+                }
+                INTERVAL
+            }
+            Err(error) => trouble.failed(&error.into()),
+        };
+        sleep(pause).await;
+    }
+}
+
+/// Keeps the lead until it is lost.
+async fn hold(mut leadership: Box<dyn Leadership>) -> SourceError {
+    loop {
+        sleep(INTERVAL).await;
+        if let Err(error) = leadership.hold().await {
+            return error;
+        }
+    }
+}
+
+/// Waits for SIGTERM or SIGINT, both of which are caught from now on.
+fn stop_signal() -> io::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
