@@ -1,5 +1,4 @@
 use std::{
-    convert::Infallible,
     io::{self, Write},
     sync::Arc,
     time::{Duration, Instant},
@@ -13,6 +12,7 @@ use results_day::{
 use tokio::time::sleep;
 
 use super::{
+    Lead,
     schedule::{Patience, Schedule},
     trouble::{Trouble, is_for_a_person},
 };
@@ -70,17 +70,22 @@ impl Follower {
         })
     }
 
-    /// Follows for ever. It may be dropped at any instant, and called again.
-    pub(super) async fn follow(&mut self, trouble: &mut Trouble) -> Infallible {
+    /// Follows until the lead is lost. It may be dropped at any instant, and called again.
+    pub(super) async fn follow(&mut self, lead: &Lead, trouble: &mut Trouble) -> SourceError {
         loop {
-            let pause = match self.step().await {
+            let error = match self.step().await {
                 Ok(pause) => {
                     trouble.over();
-                    pause
+                    sleep(pause).await;
+                    continue;
                 }
-                Err(error) => trouble.failed(&error),
+                Err(error) => error,
             };
-            sleep(pause).await;
+            sleep(trouble.failed(&error)).await;
+            // What took the database away mostly took the lead with it: only with both back it works again.
+            if let Err(lost) = lead.lock().await.hold().await {
+                return lost;
+            }
         }
     }
 

@@ -16,6 +16,7 @@ use results_day::{
 };
 use tokio::{
     signal::unix::{SignalKind, signal},
+    sync::Mutex,
     task::JoinSet,
     time::sleep,
 };
@@ -41,21 +42,22 @@ pub(crate) async fn watch(source: Arc<dyn Source>, bucket: Bucket, patience: Pat
     Ok(())
 }
 
+/// The lead, as long as it is ours.
+type Lead = Arc<Mutex<Box<dyn Leadership>>>;
+
 async fn lead_again_and_again(source: &dyn Source, mut follower: Follower) -> Infallible {
     let mut trouble = Trouble::none();
     loop {
-        let leadership = stand_by(source, &mut trouble).await;
+        let lead = Arc::new(Mutex::new(stand_by(source, &mut trouble).await));
         tracing::info!("leading: following the changes");
         // A task of its own, so that the lead is kept while a publication is under way. It ends with this set.
         let mut holding = JoinSet::new();
-        holding.spawn(hold(leadership));
-        tokio::select! {
-            Some(lost) = holding.join_next() => {
-                let lost = lost.map_or_else(anyhow::Error::from, anyhow::Error::from);
-                sleep(trouble.failed(&lost.context("the lead is lost"))).await;
-            }
-            never = follower.follow(&mut trouble) => match never {},
-        }
+        holding.spawn(hold(lead.clone()));
+        let lost = tokio::select! {
+            Some(lost) = holding.join_next() => lost.map_or_else(anyhow::Error::from, anyhow::Error::from),
+            lost = follower.follow(&lead, &mut trouble) => lost.into(),
+        };
+        sleep(trouble.failed(&lost.context("the lead is lost"))).await;
     }
 }
 
@@ -79,10 +81,10 @@ async fn stand_by(source: &dyn Source, trouble: &mut Trouble) -> Box<dyn Leaders
 }
 
 /// Keeps the lead until it is lost.
-async fn hold(mut leadership: Box<dyn Leadership>) -> SourceError {
+async fn hold(lead: Lead) -> SourceError {
     loop {
         sleep(INTERVAL).await;
-        if let Err(error) = leadership.hold().await {
+        if let Err(error) = lead.lock().await.hold().await {
             return error;
         }
     }
