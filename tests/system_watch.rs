@@ -128,6 +128,26 @@ fn nothing_is_published_on_top_of_a_rollback_before_a_person_publishes() {
 }
 
 #[test]
+fn a_rollback_is_over_when_a_person_publishes_though_nothing_has_changed() {
+    let (nation, runtime) = (Nation::published(), Runtime::new().unwrap());
+    nation.correct(7);
+    nation.publish();
+    let store = store_of(&nation);
+    let first = runtime.block_on(store.manifest(ReleaseNumber::FIRST)).unwrap().unwrap();
+    let second = runtime.block_on(store.current()).unwrap().unwrap();
+    // Back, and then forth again to what the database holds.
+    assert!(roll_back(&runtime, &store, &first, second.number));
+    assert!(roll_back(&runtime, &store, &second, second.number.next()));
+    let watcher = nation.watch(&SOON);
+    watcher.logs("somebody rolled back");
+    assert!(nation.publish().starts_with("release 5: 3000 students in 4 shards; 0 shards uploaded"));
+    assert!(nation.publish().starts_with("release 5 is up to date"));
+    nation.correct(7);
+    watcher.publishes(6);
+    nation.verify_all();
+}
+
+#[test]
 fn a_rollback_that_wins_the_race_against_a_publication_is_not_published_over() {
     let (nation, runtime) = (Nation::seeded(1, 20_000), Runtime::new().unwrap());
     let watcher = nation.watch(&SOON);

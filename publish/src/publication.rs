@@ -42,17 +42,17 @@ pub(crate) async fn publish(
     let mut probed = false;
     loop {
         let base = store.current().await?;
-        // The winner of a race may be a rollback, too.
-        if let Some(base) = &base
-            && publisher == Publisher::Watcher
-            && base.is_rollback()
-        {
-            return Ok(Outcome::RolledBack(base.number));
-        }
-        if let Some(base) = &base
-            && plan::is_up_to_date(source, base).await?
-        {
-            return Ok(Outcome::Unchanged(base.number));
+        match &base {
+            // The winner of a race may be a rollback, too.
+            Some(base) if base.is_rollback() && publisher == Publisher::Watcher => {
+                return Ok(Outcome::RolledBack(base.number));
+            }
+            // With what a person publishes the rollback is over, even if nothing has changed since what it repeats.
+            Some(base) if base.is_rollback() => {}
+            Some(base) if plan::is_up_to_date(source, base).await? => {
+                return Ok(Outcome::Unchanged(base.number));
+            }
+            _ => {}
         }
         if !probed {
             store.probe().await?;
