@@ -73,6 +73,17 @@ fn a_good_manifest_is_read_as_it_was_written_and_written_as_it_was_read() {
 }
 
 #[test]
+fn who_repeats_another_release_than_the_parent_rolled_back() {
+    // A fence on top of a rollback repeats what the rollback does, so it is one still.
+    for (parent, repeats, rollback) in
+        [(None, None, false), (Some(6), None, false), (Some(6), Some(6), false), (Some(6), Some(2), true)]
+    {
+        let manifest = Manifest { parent: parent.map(release), repeats: repeats.map(release), ..good() };
+        assert_eq!(manifest.is_rollback(), rollback, "{parent:?} {repeats:?}");
+    }
+}
+
+#[test]
 fn a_student_is_looked_for_in_the_one_shard_of_the_prefix() {
     let place = |number: u32| good().shard_of(id(number));
     assert_eq!([1, 999, 1_000, 1_999].map(place), [Some(0), Some(0), Some(1), Some(1)]);

@@ -2,12 +2,15 @@
 //!
 //! This library is there for its own program and for the tests that put a store which fails below it.
 
+pub mod duration;
 mod pipeline;
 mod plan;
 mod publication;
 mod releases;
 mod render;
 pub mod summary;
+pub mod verify;
+pub mod watch;
 
-pub use publication::publish;
+pub use publication::{Publisher, publish};
 pub use releases::{Releases, releases};

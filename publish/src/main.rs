@@ -1,12 +1,14 @@
 //! `publish` renders every result once and commits the lot as a release.
 
-mod verify;
-
-use std::{process::ExitCode, time::Duration};
+use std::{
+    io::{self, IsTerminal},
+    process::ExitCode,
+    time::Duration,
+};
 
 use clap::{Parser, Subcommand};
-use jiff::{SignedDuration, Timestamp};
-use publish::summary;
+use jiff::Timestamp;
+use publish::{Publisher, duration, summary, verify, watch};
 use results_day::{
     release::{Bucket, ReleaseNumber, Spared},
     source,
@@ -41,6 +43,9 @@ struct Arguments {
     /// variables say, or a directory, such as ./var/bucket or file:///srv/bucket
     #[arg(long, env = "BUCKET", global = true, default_value = "./var/bucket")]
     bucket: Bucket,
+
+    #[command(flatten)]
+    watch: watch::Flags,
 }
 
 #[derive(Subcommand)]
@@ -71,7 +76,7 @@ enum Command {
         keep: u16,
 
         /// What was current, or was written, so recently is kept as well: servers may still be reading it
-        #[arg(long, env = "GRACE", value_name = "DURATION", default_value = "1h", value_parser = duration)]
+        #[arg(long, env = "GRACE", value_name = "DURATION", default_value = "1h", value_parser = duration::parse)]
         grace: Duration,
     },
     /// Reads a whole release again, checks every blob, frame, document and count, and names all that is wrong
@@ -79,14 +84,19 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    tracing_subscriber::fmt()
-        .with_env_filter(tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or("warn".into()))
-        .with_writer(std::io::stderr)
-        .init();
     let arguments = Arguments::parse();
-    match run(arguments) {
+    // Nobody looks at a watcher while it works.
+    let level = if arguments.watch.patience().is_some() { "info" } else { "warn" };
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or(level.into()))
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .init();
+    match start(arguments) {
         Ok(summary) => {
-            println!("{summary}");
+            if let Some(summary) = summary {
+                println!("{summary}");
+            }
             ExitCode::SUCCESS
         }
         Err(error) => {
@@ -96,36 +106,42 @@ fn main() -> ExitCode {
     }
 }
 
-/// Reads `90s`, `1h 30m` and the like.
-fn duration(text: &str) -> Result<Duration, String> {
-    let duration: SignedDuration = text.parse().map_err(|error: jiff::Error| error.to_string())?;
-    duration.try_into().map_err(|_| "a duration is not negative".to_owned())
+fn start(arguments: Arguments) -> anyhow::Result<Option<String>> {
+    let runtime = tokio::runtime::Runtime::new()?;
+    let ended = runtime.block_on(run(arguments));
+    // A call that waits for a locked database cannot be interrupted, and nothing depends on its end.
+    runtime.shutdown_background();
+    ended
 }
 
-#[tokio::main]
-async fn run(arguments: Arguments) -> anyhow::Result<String> {
-    let Arguments { command, database, not_before, bucket } = arguments;
-    match command {
+/// The one line to end with, if there is one.
+async fn run(arguments: Arguments) -> anyhow::Result<Option<String>> {
+    let Arguments { command, database, not_before, bucket, watch } = arguments;
+    let said = match command {
         None => {
             let source = source::connect(&database)?;
-            let outcome =
-                publish::publish(source.as_ref(), &bucket.open_to_publish().await?, not_before).await?;
-            Ok(outcome.to_string())
+            if let Some(patience) = watch.patience() {
+                watch::watch(source, bucket, patience, not_before).await?;
+                return Ok(None);
+            }
+            let store = bucket.open_to_publish().await?;
+            publish::publish(source.as_ref(), &store, Publisher::Person { not_before }).await?.to_string()
         }
         Some(Command::Releases { json }) => {
             let releases = publish::releases(&bucket.open()?).await?;
-            Ok(if json { releases.to_json()? } else { releases.to_string() })
+            if json { releases.to_json()? } else { releases.to_string() }
         }
         Some(Command::Rollback { number }) => {
             let committed = bucket.open_to_change()?.roll_back(number).await?;
-            Ok(summary::rolled_back(number, committed.as_ref()))
+            summary::rolled_back(number, committed.as_ref())
         }
         Some(Command::Collect { delete, keep, grace }) => {
             let (store, spared) = (bucket.open_to_change()?, Spared { releases: keep.into(), grace });
             let collection =
                 if delete { store.collect(spared).await? } else { store.collectable(spared).await? };
-            Ok(summary::collected(&collection, delete))
+            summary::collected(&collection, delete)
         }
-        Some(Command::Verify(request)) => verify::verify(request, &database, &bucket.open()?).await,
-    }
+        Some(Command::Verify(request)) => verify::verify(request, &database, &bucket.open()?).await?,
+    };
+    Ok(Some(said))
 }

@@ -90,9 +90,12 @@ pub(crate) async fn changed_since(
 
 /// Whether a publication would give `base` again, without taking a snapshot for it.
 pub(crate) async fn is_up_to_date(source: &dyn Source, base: &Manifest) -> Result<bool, SourceError> {
-    Ok(is_rendered_alike(base)
-        && source.holds(&base.source).await?
-        && source.changes_since(&base.source.snapshot).await?.rows.is_empty())
+    Ok(can_tell(source, base).await? && source.changes_since(&base.source.snapshot).await?.rows.is_empty())
+}
+
+/// Whether the database can tell what changed since `base`: not where a publication would have to begin anew.
+pub(crate) async fn can_tell(source: &dyn Source, base: &Manifest) -> Result<bool, SourceError> {
+    Ok(is_rendered_alike(base) && source.holds(&base.source).await?)
 }
 
 fn is_rendered_alike(base: &Manifest) -> bool {

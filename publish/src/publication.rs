@@ -18,30 +18,69 @@ use crate::{
     summary::Outcome,
 };
 
-/// Publishes what has changed since the current release, or everything where there is none to build on. `not_before`
-/// sets the embargo, or moves it; without it the embargo stays as it is.
+/// Who publishes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Publisher {
+    /// Somebody who knows what the current release is.
+    Person {
+        /// Sets the embargo, or moves it; without it the embargo stays as it is.
+        not_before: Option<Timestamp>,
+    },
+    /// A program on its own. It publishes nothing on top of a rollback, which somebody made for a reason, and nothing
+    /// of another data set than the current release's: when those results may be seen is for somebody to say.
+    Watcher {
+        /// The embargo of the first release of all.
+        not_before: Option<Timestamp>,
+    },
+}
+
+impl Publisher {
+    fn is_person(self) -> bool {
+        matches!(self, Self::Person { .. })
+    }
+
+    fn not_before(self, base: Option<&Manifest>) -> Option<Timestamp> {
+        match self {
+            Self::Person { not_before } => not_before,
+            Self::Watcher { not_before } => not_before.filter(|_| base.is_none()),
+        }
+    }
+}
+
+/// Publishes what has changed since the current release, or everything where there is none to build on.
 ///
 /// Whoever loses the race for the next number starts over from a new snapshot on top of the winner, so that
 /// no older snapshot ever replaces a newer one.
 pub async fn publish(
     source: &dyn Source,
     store: &ReleaseStore,
-    not_before: Option<Timestamp>,
+    publisher: Publisher,
 ) -> anyhow::Result<Outcome> {
     let started = Instant::now();
     let mut probed = false;
     loop {
         let base = store.current().await?;
+        let not_before = publisher.not_before(base.as_ref());
         let missing = match &base {
             Some(base) => store.missing(base).await?,
             None => Vec::new(),
         };
-        if let Some(base) = &base
-            && missing.is_empty()
-            && plan::is_up_to_date(source, base).await?
-            && embargo(Some(base), &base.source.data_set, not_before, Timestamp::now())? == base.not_before
-        {
-            return Ok(Outcome::Unchanged(base.number));
+        match &base {
+            // The winner of a race may be a rollback, too.
+            Some(base) if base.is_rollback() && !publisher.is_person() => {
+                return Ok(Outcome::RolledBack(base.number));
+            }
+            // With what a person publishes the rollback is over, even if nothing has changed since what it repeats.
+            Some(base) if base.is_rollback() => {}
+            Some(base)
+                if missing.is_empty()
+                    && plan::is_up_to_date(source, base).await?
+                    && embargo(Some(base), &base.source.data_set, not_before, Timestamp::now())?
+                        == base.not_before =>
+            {
+                return Ok(Outcome::Unchanged(base.number));
+            }
+            _ => {}
         }
         if !probed {
             store.probe().await?;
@@ -53,7 +92,7 @@ pub async fn publish(
                 missing.len()
             );
         }
-        let (manifest, shards) = prepare(source, store, base.as_ref(), &missing, not_before).await?;
+        let (manifest, shards) = prepare(source, store, base.as_ref(), &missing, publisher).await?;
         match store.commit(&manifest).await? {
             Commit::Won => {
                 return Ok(Outcome::Published {
@@ -80,11 +119,19 @@ async fn prepare(
     store: &ReleaseStore,
     base: Option<&Manifest>,
     missing: &[ShardKey],
-    not_before: Option<Timestamp>,
+    publisher: Publisher,
 ) -> anyhow::Result<(Manifest, Shards)> {
     let mut reader = source.snapshot().await?;
     let origin = reader.origin().clone();
-    let not_before = embargo(base, &origin.data_set, not_before, Timestamp::now())?;
+    if let Some(base) = base.filter(|base| base.source.data_set != origin.data_set)
+        && !publisher.is_person()
+    {
+        bail!(
+            "the database holds another data set than release {}, which only a person publishes",
+            base.number
+        );
+    }
+    let not_before = embargo(base, &origin.data_set, publisher.not_before(base), Timestamp::now())?;
     let changed = match base {
         Some(base) => plan::changed_since(reader.as_mut(), base).await?.map(|changed| (base, changed)),
         None => None,

@@ -10,6 +10,8 @@ use results_day::release::{Collection, Manifest, ReleaseNumber, Verified};
 pub enum Outcome {
     /// The current release is already what the database holds.
     Unchanged(ReleaseNumber),
+    /// The current release is a rollback, on which only a person publishes.
+    RolledBack(ReleaseNumber),
     /// A new release is current.
     Published {
         /// Its number.
@@ -36,6 +38,12 @@ impl fmt::Display for Outcome {
                 f,
                 "release {number} is up to date: nothing changed since, nothing rendered, 0 shards uploaded"
             ),
+            Self::RolledBack(number) => {
+                write!(
+                    f,
+                    "release {number} is a rollback: nothing is published on top of it before a person does"
+                )
+            }
             Self::Published { number, students, shards, uploaded, uploaded_bytes, not_before, elapsed } => {
                 write!(
                     f,

@@ -3,6 +3,7 @@
 //! [`Source`] is what publishing and serving ask of it, [`Seed`] what the seeder asks. Every backend passes
 //! the same conformance suite, `tests/source_conformance/`. The backend is chosen by URL, in [`connect`].
 
+mod leadership;
 mod origin;
 mod postgres;
 mod row;
@@ -22,6 +23,7 @@ use crate::{
     student::{Student, StudentId},
 };
 
+pub use leadership::Leadership;
 pub use origin::Origin;
 pub use seed::{Seed, SeedPlan, Seeded};
 
@@ -47,6 +49,10 @@ pub trait Source: Seed + Send + Sync + fmt::Debug {
 
     /// One student as of now.
     async fn student(&self, id: StudentId) -> Result<LookedUp, SourceError>;
+
+    /// Takes the lead among the programs that would do the same work for this database, if nobody has it: `None`
+    /// where somebody else leads. Whoever stands by asks about once a second.
+    async fn lead(&self) -> Result<Option<Box<dyn Leadership>>, SourceError>;
 }
 
 /// What a look-up of one student brings, all of it read at one instant.

@@ -11,11 +11,13 @@
 mod servers;
 
 mod changes;
+mod leadership;
 mod postgres;
 mod postgres_backup;
 mod postgres_damage;
 mod postgres_guarded;
 mod postgres_in_flight;
+mod postgres_leadership;
 mod postgres_migrations;
 mod postgres_outage;
 mod postgres_polls;
@@ -103,6 +105,11 @@ macro_rules! every_test {
                 a_release_is_held_by_the_data_set_it_was_read_from_and_by_no_other,
                 each_snapshot_has_a_token_of_its_own,
                 taking_a_snapshot_changes_nothing,
+            }
+            leadership {
+                one_of_several_leads_and_another_when_that_one_is_gone,
+                of_many_who_ask_at_once_one_leads,
+                who_leads_stands_in_nobodys_way,
             }
         }
     };

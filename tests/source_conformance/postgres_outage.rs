@@ -23,12 +23,13 @@ fn unavailable<T>(answer: Result<T, SourceError>) -> String {
 }
 
 /// Every way of asking a source, all at once, and what became of it.
-async fn all_ways(source: &dyn Source) -> [Result<(), SourceError>; 4] {
+async fn all_ways(source: &dyn Source) -> [Result<(), SourceError>; 5] {
     let polled = async { source.changes_since(&Snapshot::NOTHING).await.map(drop) };
     let looked_up = async { source.student(id(5)).await.map(drop) };
     let published = async { source.snapshot().await.map(drop) };
     let seeded = async { source.begin(PLAN).await.map(drop) };
-    tokio::join!(polled, looked_up, published, seeded).into()
+    let led = async { source.lead().await.map(drop) };
+    tokio::join!(polled, looked_up, published, seeded, led).into()
 }
 
 /// Waits until the source answers again.

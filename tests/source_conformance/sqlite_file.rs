@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use results_day::source::SourceError;
+use results_day::source::{self, SourceError};
 
 use crate::{
     Database, PLAN, changed_since, generated, id, missing, now, seeded, seeding::unusable, sqlite::SqliteFile,
@@ -22,12 +22,33 @@ async fn a_file_that_moved_away_is_unavailable_at_the_next_call_and_healed_when_
         unavailable(source.changes_since(&origin.snapshot).await.unwrap_err());
         unavailable(source.holds(&origin).await.unwrap_err());
         unavailable(source.snapshot().await.map(drop).unwrap_err());
+        unavailable(source.lead().await.map(drop).unwrap_err());
         fs::rename(&away, file.path().parent().unwrap()).unwrap();
         assert!(source.holds(&origin).await.unwrap());
         assert_eq!(source.student(id(5)).await.unwrap().student, Some(generated(5)));
         assert_eq!(changed_since(&*source, &origin.snapshot).await, [0; 0]);
     }
     assert!(source.snapshot().await.is_ok());
+}
+
+#[tokio::test]
+async fn the_lead_is_of_the_database_whatever_path_leads_to_it_and_of_the_lock_that_is_there() {
+    let file = SqliteFile::new();
+    let source = seeded(&file).await;
+    let mut leadership = source.lead().await.unwrap().unwrap();
+    let link = file.directory.path().join("link.db");
+    std::os::unix::fs::symlink(file.path(), &link).unwrap();
+    let linked = source::connect(&format!("sqlite:{}", link.display())).unwrap();
+    assert!(linked.lead().await.unwrap().is_none());
+    // A lock that somebody has removed keeps nobody away any more.
+    let lock = format!("{}.watch", file.path().display());
+    fs::remove_file(&lock).unwrap();
+    leadership.hold().await.unwrap_err();
+    let mut next = linked.lead().await.unwrap().unwrap();
+    leadership.hold().await.unwrap_err();
+    next.hold().await.unwrap();
+    drop((leadership, next));
+    assert!(fs::exists(&lock).unwrap() && source.lead().await.unwrap().is_some());
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use super::servers::{Minio, Postgres, s3};
-use crate::system::{Ran, program};
+use crate::system::{Ran, Watcher, program};
 
 /// The servers that all tests share which leave them running.
 pub(crate) static CLUSTER: LazyLock<Postgres> = LazyLock::new(Postgres::start);
@@ -72,6 +72,22 @@ impl Board {
     pub(crate) fn verify(&self) {
         let said = self.run("publish", &["verify"]).succeeded();
         assert!(said.contains("is whole"), "{said}");
+    }
+
+    /// Starts a watcher with these flags.
+    pub(crate) fn watch(&self, flags: &[&str]) -> Watcher {
+        Watcher::start(self.program("publish", &["--watch"]).args(flags))
+    }
+
+    /// Reads every release again; each has a number of its own, and follows the one before.
+    pub(crate) fn verify_all(&self) {
+        let releases = self.releases();
+        assert_eq!(releases, (1..=releases.len() as u64).collect::<Vec<_>>(), "a number is left out");
+        for number in releases {
+            let parent = number.checked_sub(1).filter(|parent| *parent > 0);
+            assert_eq!(self.manifest(number)["parent"].as_u64(), parent);
+            self.run("publish", &["verify", &number.to_string()]).succeeded();
+        }
     }
 
     /// Runs these statements as whoever corrects marks would.

@@ -11,9 +11,11 @@ mod nation;
 mod programs;
 mod server;
 mod waiting;
+mod watcher;
 
 pub(crate) use client::{Answer, Client};
 pub(crate) use nation::{Nation, files};
 pub(crate) use programs::{Ran, Running, program};
 pub(crate) use server::Server;
 pub(crate) use waiting::{Instants, eventually, within};
+pub(crate) use watcher::Watcher;

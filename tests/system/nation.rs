@@ -13,6 +13,7 @@ use super::{
     document,
     programs::{Ran, program},
     server::Server,
+    watcher::Watcher,
 };
 
 /// A nation in a folder of its own: `results.db`, `bucket/`, and what servers keep.
@@ -80,6 +81,24 @@ impl Nation {
     pub(crate) fn verify(&self) {
         let said = self.run("publish", &["verify"]).succeeded();
         assert!(said.contains("is whole"), "{said}");
+    }
+
+    /// Starts a watcher with these flags.
+    pub(crate) fn watch(&self, flags: &[&str]) -> Watcher {
+        let mut command = program("publish", self.folder.path());
+        command.args(["--database", "sqlite:results.db", "--bucket", "./bucket", "--watch"]).args(flags);
+        Watcher::start(&mut command)
+    }
+
+    /// Reads every release again; each has a number of its own, and follows the one before.
+    pub(crate) fn verify_all(&self) {
+        let releases = self.releases();
+        assert_eq!(releases, (1..=releases.len() as u64).collect::<Vec<_>>(), "a number is left out");
+        for number in releases {
+            let parent = number.checked_sub(1).filter(|parent| *parent > 0);
+            assert_eq!(self.manifest(number)["parent"].as_u64(), parent);
+            self.run("publish", &["verify", &number.to_string()]).succeeded();
+        }
     }
 
     /// Starts a server of this nation.

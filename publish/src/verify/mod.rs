@@ -17,8 +17,9 @@ use results_day::{
 use comparison::Comparison;
 use report::Report;
 
-#[derive(Args)]
-pub(crate) struct Verify {
+/// What to verify, and beside what.
+#[derive(Debug, Args)]
+pub struct Verify {
     /// The release's number [default: the current one]
     number: Option<ReleaseNumber>,
 
@@ -34,7 +35,7 @@ pub(crate) struct Verify {
 
 /// What was found to be whole, in one line. What is not goes to standard output, a line for each difference, and then
 /// this fails. `published` is the database that a publication would read.
-pub(crate) async fn verify(request: Verify, published: &str, store: &ReleaseStore) -> anyhow::Result<String> {
+pub async fn verify(request: Verify, published: &str, store: &ReleaseStore) -> anyhow::Result<String> {
     let source = match &request.database {
         Some(url) => Some(source::connect(url.as_deref().unwrap_or(published))?),
         None => None,

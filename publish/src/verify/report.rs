@@ -9,7 +9,7 @@ use results_day::{
 };
 
 use super::comparison::Compared;
-use publish::summary;
+use crate::summary;
 
 /// What was read of a release, and everything that is not as it should be.
 pub(super) struct Report {

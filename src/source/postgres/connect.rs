@@ -22,6 +22,8 @@ pub(super) enum Purpose {
     Log,
     /// Looking up one student.
     LookUp,
+    /// Leading, or standing by to lead.
+    Lead,
     /// Loading and publishing: statements that take as long as they take.
     Bulk,
 }
@@ -68,14 +70,14 @@ impl Server {
             .max_connections(connections)
             .acquire_timeout(match purpose {
                 Purpose::LookUp => LOOK_UP_PATIENCE,
-                Purpose::Log | Purpose::Bulk => PATIENCE,
+                Purpose::Log | Purpose::Lead | Purpose::Bulk => PATIENCE,
             })
             .idle_timeout(None)
             .max_lifetime(match purpose {
                 // After a fail-over the address leads elsewhere, while the old primary may go on answering.
                 Purpose::LookUp => Some(LOOK_UP_LIFETIME),
                 // Its connections are found out by what they say.
-                Purpose::Log | Purpose::Bulk => None,
+                Purpose::Log | Purpose::Lead | Purpose::Bulk => None,
             })
             .after_connect(|connection, _| {
                 Box::pin(async move {
@@ -129,6 +131,14 @@ impl Server {
             Purpose::LookUp => {
                 options.options([("plan_cache_mode", "force_generic_plan"), ("statement_timeout", "2s")])
             }
+            // The session is the lead: it ends within ten seconds of the last sign of whoever has it.
+            Purpose::Lead => options.options([
+                ("idle_session_timeout", "10s"),
+                ("statement_timeout", "5s"),
+                ("tcp_keepalives_idle", "4"),
+                ("tcp_keepalives_interval", "2"),
+                ("tcp_keepalives_count", "3"),
+            ]),
             Purpose::Bulk => {
                 options.options([("statement_timeout", "0"), ("idle_in_transaction_session_timeout", "0")])
             }

@@ -6,6 +6,7 @@
 mod connect;
 mod copy;
 mod error;
+mod leadership;
 mod log;
 mod pool;
 mod read;
@@ -19,7 +20,7 @@ use async_trait::async_trait;
 use sqlx::{PgConnection, Row, postgres::PgRow};
 
 use super::{
-    ChangesSince, LookedUp, Origin, SnapshotReader, Source, SourceError,
+    ChangesSince, Leadership, LookedUp, Origin, SnapshotReader, Source, SourceError,
     row::{COLUMNS, FIRST_MARK, RESULTS, StudentRow},
 };
 use crate::{
@@ -27,6 +28,7 @@ use crate::{
     student::{MARKS, Student, StudentId},
 };
 use connect::{Purpose, Server};
+use leadership::Candidate;
 use pool::Pool;
 
 /// A PostgreSQL database of results.
@@ -38,6 +40,7 @@ pub(super) struct PostgresSource {
     log: Pool,
     /// For looking up one student.
     look_ups: Pool,
+    candidate: Candidate,
 }
 
 /// A look-up is a matter of 0.1 ms: so many answer 50,000 a second, more than the database has processors for.
@@ -51,6 +54,7 @@ impl PostgresSource {
         Ok(Self {
             log: server.pool(Purpose::Log, 1),
             look_ups: server.pool(Purpose::LookUp, LOOK_UP_CONNECTIONS),
+            candidate: Candidate::default(),
             server,
         })
     }
@@ -97,6 +101,10 @@ impl Source for PostgresSource {
         let data_set: Option<String> = row.try_get("data_set")?;
         let data_set = data_set.ok_or_else(|| schema::anonymous(self.place()))?;
         Ok(LookedUp { data_set, student: student_of(&row)?, standing })
+    }
+
+    async fn lead(&self) -> Result<Option<Box<dyn Leadership>>, SourceError> {
+        self.candidate.lead(&self.server).await
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! The file is in WAL mode, so that readers and the one writer do not wait for each other.
 
+mod leadership;
 mod pool;
 mod publish;
 mod rows;
@@ -11,11 +12,12 @@ mod seed;
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{ChangesSince, LookedUp, Origin, SnapshotReader, Source, SourceError};
+use super::{ChangesSince, Leadership, LookedUp, Origin, SnapshotReader, Source, SourceError};
 use crate::{
     changes::{Change, Changed, Snapshot, Standing},
     student::StudentId,
 };
+use leadership::LockFile;
 use pool::Pool;
 
 /// A SQLite file of results.
@@ -91,6 +93,12 @@ impl Source for SqliteSource {
                 Ok(LookedUp { data_set: data_set(&transaction)?.id, student, standing })
             })
             .await
+    }
+
+    async fn lead(&self) -> Result<Option<Box<dyn Leadership>>, SourceError> {
+        let database = self.pool.path().to_owned();
+        let locked = blocking(move || LockFile::try_lock(&database)).await?;
+        Ok(locked.map(|lock| Box::new(lock) as Box<dyn Leadership>))
     }
 }
 
