@@ -181,7 +181,7 @@ fn how_long_to_wait_is_said_as_a_duration_and_only_to_a_watcher() {
     let nation = Nation::seeded(1, 100);
     for (flags, words) in [
         (&["--watch", "--quiet", "0s"][..], "not more than nothing; give one such as 5s"),
-        (&["--watch", "--quiet=-5s"], "not more than nothing"),
+        (&["--watch", "--quiet=-5s"], "less than nothing"),
         (&["--watch", "--max-wait", "soon"], "give one such as 5s"),
         (&["--watch", "--max-wait", "5"], "give one such as 5s"),
         (&["--quiet", "5s"], "--watch"),
@@ -194,9 +194,6 @@ fn how_long_to_wait_is_said_as_a_duration_and_only_to_a_watcher() {
         Ran::of(program("publish", &nation.path("")).arg("--watch").args(flags)).failed(1, &["publish: "]);
     }
     let mut command = program("publish", &nation.path(""));
-    command
-        .args(["--database", "sqlite:results.db", "--watch"])
-        .env("QUIET", "PT0.3S")
-        .env("MAX_WAIT", "1m30s");
+    command.args(["--database", "sqlite:results.db", "--watch", "--quiet", "PT0.3S", "--max-wait", "1m30s"]);
     Watcher::start(&mut command).publishes(1);
 }

@@ -113,6 +113,25 @@ fn a_database_that_was_restored_is_published_anew_at_once() {
 }
 
 #[test]
+fn results_of_another_data_set_are_left_to_a_person_who_can_say_their_hour() {
+    let (nation, next) = (Nation::published(), Nation::seeded(2, 1_000));
+    let watcher = nation.watch(&SOON).leading();
+    watcher.logs("release=1");
+    next.connect().execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+    nation.take_database_away();
+    fs::copy(next.path("results.db"), nation.path("results.db")).unwrap();
+    watcher.logs("the database holds another data set than the current release");
+    nation.correct(7);
+    nation.run("publish", &["--not-before", "2999-01-01T00:00:00Z"]).succeeded();
+    assert_eq!(nation.manifest(2)["not_before"], "2999-01-01T00:00:00Z");
+    // From then on it is the watcher's work again.
+    nation.correct(7);
+    watcher.publishes(3);
+    assert_eq!(nation.manifest(3)["not_before"], "2999-01-01T00:00:00Z");
+    nation.verify_all();
+}
+
+#[test]
 fn a_bucket_that_went_away_is_not_begun_anew() {
     let nation = Nation::published();
     let watcher = nation.watch(&SOON).leading();
