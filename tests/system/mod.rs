@@ -7,12 +7,14 @@
 
 mod client;
 mod document;
+mod killing;
 mod nation;
 mod programs;
 mod server;
 mod waiting;
 
 pub(crate) use client::{Answer, Client};
+pub(crate) use killing::{Site, kill_publishers};
 pub(crate) use nation::{Nation, files};
 pub(crate) use programs::{Ran, Running, program};
 pub(crate) use server::Server;
