@@ -73,7 +73,7 @@ async fn an_unclear_commit_is_asked_about_until_it_is_clear() {
     for (what, faults, expected, puts) in table {
         let place = place(faults);
         assert_eq!(place.store.commit(&ours()).await.unwrap(), expected, "{what}");
-        assert_eq!(place.faulty.puts(), puts, "{what}");
+        assert_eq!(place.faulty.writes(), puts, "{what}");
         let there = if expected == Commit::Won { ours() } else { rivals() };
         assert_eq!(place.below.manifest(release(1)).await.unwrap(), Some(there), "{what}");
     }
@@ -95,7 +95,7 @@ async fn a_store_that_stays_away_is_given_up_after_six_tries_in_six_seconds() {
     let started = Instant::now();
     let error = place.store.commit(&ours()).await.unwrap_err();
     assert_eq!(started.elapsed().as_millis(), 6_200);
-    assert_eq!(place.faulty.puts(), 6);
+    assert_eq!(place.faulty.writes(), 6);
     assert!(
         error.to_string().starts_with("committing releases/00000000000000000001.json in the store: "),
         "{error}"
@@ -175,7 +175,7 @@ async fn a_shard_is_durable_when_its_put_returns_and_may_be_put_again_when_it_fa
         let what = format!("{faults:?}");
         let place = place(faults);
         assert_eq!(place.store.put_shard(&entry.key, blob.clone()).await.is_ok(), succeeds, "{what}");
-        assert_eq!(place.faulty.puts(), puts, "{what}");
+        assert_eq!(place.faulty.writes(), puts, "{what}");
         place.store.put_shard(&entry.key, blob.clone()).await.unwrap();
         assert_eq!(place.below.shard_bytes(entry).await.unwrap(), *blob, "{what}");
     }
@@ -188,9 +188,9 @@ async fn whoever_waited_long_for_an_error_does_not_wait_for_another() {
     let place = place(vec![Fault::FailsSlowly; 9]);
     let started = Instant::now();
     place.store.put_shard(&entry.key, blob.clone()).await.unwrap_err();
-    assert_eq!((place.faulty.puts(), started.elapsed().as_secs()), (1, 30));
+    assert_eq!((place.faulty.writes(), started.elapsed().as_secs()), (1, 30));
     place.store.commit(&ours()).await.unwrap_err();
-    assert_eq!((place.faulty.puts(), started.elapsed().as_secs()), (3, 90));
+    assert_eq!((place.faulty.writes(), started.elapsed().as_secs()), (3, 90));
 }
 
 #[tokio::test]

@@ -9,45 +9,40 @@ mod support {
 mod system;
 
 use std::{
-    process::Stdio,
+    process::{Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
 
 use support::{board::Board, servers::Minio};
-use system::{Instants, Running};
+use system::{Instants, Site, kill_publishers};
 
 /// Touches every shard.
 const EVERYWHERE: &str = "UPDATE students SET name = name || '+' WHERE id % 500 = 0";
 
+impl Site for Board {
+    fn publisher(&self, flags: &[&str]) -> Command {
+        self.program("publish", flags)
+    }
+
+    fn correct_all(&self, sql: &str) {
+        self.edit(sql);
+    }
+
+    fn everything_changes(&self) {
+        self.edit("SELECT log_changes('{0}')");
+    }
+
+    fn numbers(&self) -> Vec<u64> {
+        self.releases()
+    }
+}
+
 #[test]
-fn a_publication_killed_at_any_instant_leaves_the_old_release_or_the_new_one() {
-    let board = Board::new("killed").seeded(5_000);
+fn a_publisher_killed_at_any_instant_of_anything_leaves_whole_releases() {
+    let board = Board::new("killed").seeded(3_000);
     board.publish();
-    board.edit(EVERYWHERE);
-    let started = Instant::now();
-    board.run("publish", &[]).succeeded();
-    let whole = started.elapsed();
-    let mut instants = Instants(8);
-    let mut cut = 0;
-    for before in 2..12 {
-        board.edit(EVERYWHERE);
-        let mut publish = Running::start_silent(&mut board.program("publish", &[]));
-        instants.pass(whole);
-        publish.kill();
-        board.verify();
-        let after = *board.releases().last().unwrap();
-        assert!(after == before || after == before + 1, "{before} became {after}");
-        cut += u32::from(after == before);
-        board.publish();
-        assert_eq!(*board.releases().last().unwrap(), before + 1);
-        assert!(board.run("publish", &[]).succeeded().contains("is up to date"));
-    }
-    println!("{cut} of 10 publications were cut off before their commit");
-    assert!(cut > 0, "the instants are ill spread");
-    for release in board.releases() {
-        board.run("publish", &["verify", &release.to_string()]).succeeded();
-    }
+    kill_publishers(&board, 8, 25);
 }
 
 #[test]

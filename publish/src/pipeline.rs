@@ -152,15 +152,17 @@ impl<'a> Shelf<'a> {
             return Ok(None);
         };
         let bytes = blob.len() as u64;
-        let (key, uploaded) = match self.reusable.get(&(prefix, digest)) {
-            Some(key) => (key.clone(), false),
-            None => {
-                let key = ShardKey { prefix, digest, attempt: self.attempt.clone() };
-                self.store.put_shard(&key, blob).await?;
-                (key, true)
+        let entry = |key| ShardEntry { key, bytes, students, first_id, last_id };
+        // The parent's blob may be what made this shard be rendered: it is named only if it is whole.
+        if let Some(key) = self.reusable.get(&(prefix, digest)) {
+            let entry = entry(key.clone());
+            if self.store.shard_bytes(&entry).await.is_ok() {
+                return Ok(Some((entry, false)));
             }
-        };
-        Ok(Some((ShardEntry { key, bytes, students, first_id, last_id }, uploaded)))
+        }
+        let key = ShardKey { prefix, digest, attempt: self.attempt.clone() };
+        self.store.put_shard(&key, blob).await?;
+        Ok(Some((entry(key), true)))
     }
 }
 

@@ -5,7 +5,7 @@ use std::{
 
 use futures::{StreamExt, TryStreamExt, future, stream};
 use jiff::Timestamp;
-use object_store::{ObjectMeta, ObjectStoreExt, path::Path};
+use object_store::{Error, ObjectMeta, ObjectStoreExt, path::Path};
 
 use super::{
     Commit, Manifest, ReleaseError, ReleaseNumber, ReleaseStore, ShardKey,
@@ -39,12 +39,17 @@ pub struct Collection {
     pub bytes: u64,
 }
 
+/// No store keeps a program waiting so long for an answer.
+const PROBING: Duration = Duration::from_secs(3_600);
+
 impl ReleaseStore {
     /// What [`collect`](Self::collect) would take away if it were called now.
     pub async fn collectable(&self, spared: Spared) -> Result<Collection, ReleaseError> {
-        let Some(current) = self.current().await? else { return Ok(Collection::default()) };
+        let kept = self.listed().await?;
+        if kept.is_empty() {
+            return Ok(Collection::default());
+        }
         let now = Timestamp::now();
-        let kept = self.listed(&current).await?;
         let oldest = oldest(&kept, spared, now);
         Ok(self.doomed(&kept, oldest, spared, now).await?.summary(None))
     }
@@ -57,15 +62,15 @@ impl ReleaseStore {
     /// deleted can ever be named.
     pub async fn collect(&self, spared: Spared) -> Result<Collection, ReleaseError> {
         loop {
-            let Some(current) = self.current().await? else { return Ok(Collection::default()) };
+            let mut kept = self.listed().await?;
+            let Some((current, _)) = kept.last() else { return Ok(Collection::default()) };
             let now = self.now().await?;
-            let mut kept = self.listed(&current).await?;
             let oldest = oldest(&kept, spared, now);
             let doomed = self.doomed(&kept, oldest, spared, now).await?;
             if doomed.is_empty() {
                 return Ok(doomed.summary(None));
             }
-            let fence = Manifest { oldest, ..current.repeated(&current) };
+            let fence = Manifest { oldest, ..current.repeated(current) };
             if self.commit(&fence).await? == Commit::Lost {
                 continue;
             }
@@ -83,11 +88,11 @@ impl ReleaseStore {
 
     /// The releases that are kept, the newest last, and what the store lists of them. They are asked for by their
     /// numbers: a listing that lags would leave some out, and what they name would be taken away.
-    async fn listed(&self, current: &Manifest) -> Result<Vec<Kept>, ReleaseError> {
+    async fn listed(&self) -> Result<Vec<Kept>, ReleaseError> {
         let listed = self.list(&Path::from(ReleaseNumber::FOLDER)).await?;
         let mut listed: HashMap<Path, ObjectMeta> =
             listed.into_iter().map(|object| (object.location.clone(), object)).collect();
-        let kept = self.kept_by(current).await?.into_iter().map(|manifest| {
+        let kept = self.kept().await?.into_iter().map(|manifest| {
             let object = listed.remove(&manifest.number.path());
             (manifest, object)
         });
@@ -107,7 +112,9 @@ impl ReleaseStore {
             .flat_map(|(manifest, _)| manifest.shards.iter().map(|shard| shard.key.path()))
             .collect();
         let mut objects = Vec::new();
-        for folder in [ShardKey::FOLDER, "probes"] {
+        // A probe is spared as long as anybody may still be at it, to whom it would look as if the store had lost it.
+        let probes = Spared { grace: spared.grace.max(PROBING), ..spared };
+        for (folder, spared) in [(ShardKey::FOLDER, spared), ("probes", probes)] {
             let there = self.list(&Path::from(folder)).await?;
             let is_doomed =
                 |object: &ObjectMeta| is_old(object, spared, now) && !named.contains(&object.location);
@@ -130,6 +137,9 @@ impl ReleaseStore {
         }
         let paths: Vec<_> = doomed.objects.iter().map(|object| Ok(object.location.clone())).collect();
         let deleted = self.objects.delete_stream(stream::iter(paths).boxed());
+        // What is gone already, another collector has deleted, or a listing that lags still showed.
+        let deleted =
+            deleted.filter(|deleted| future::ready(!matches!(deleted, Err(Error::NotFound { .. }))));
         let deleted = deleted.try_for_each(|_| future::ready(Ok(())));
         deleted.await.map_err(ReleaseError::store("deleting", "what no release names"))?;
         litter::remove(&doomed.litter)

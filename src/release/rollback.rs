@@ -11,15 +11,35 @@ impl ReleaseStore {
             if number < current.oldest {
                 return Err(ReleaseError::GivenUp { number, oldest: current.oldest });
             }
-            let old = self.manifest(number).await?.ok_or(ReleaseError::Absent(number))?;
-            if old.shows_what_is_in(&current) {
-                return Ok(None);
-            }
-            self.verify(number).await?;
-            let manifest = old.repeated(&current);
-            if self.commit(&manifest).await? == Commit::Won {
-                return Ok(Some(manifest));
+            match self.read_to_repeat(number, &current).await {
+                Ok(None) => return Ok(None),
+                Ok(Some(manifest)) => {
+                    if self.commit(&manifest).await? == Commit::Won {
+                        return Ok(Some(manifest));
+                    }
+                }
+                // A collector may have taken it away while it was read; then that is what there is to say.
+                Err(error) => {
+                    if self.is_current(&current).await? {
+                        return Err(error);
+                    }
+                }
             }
         }
+    }
+
+    /// The release on top of `current` that repeats an older one, of which everything is there; `None` where it would
+    /// show the same.
+    async fn read_to_repeat(
+        &self,
+        number: ReleaseNumber,
+        current: &Manifest,
+    ) -> Result<Option<Manifest>, ReleaseError> {
+        let old = self.manifest(number).await?.ok_or(ReleaseError::Absent(number))?;
+        if old.shows_what_is_in(current) {
+            return Ok(None);
+        }
+        self.verify(number).await?;
+        Ok(Some(old.repeated(current)))
     }
 }

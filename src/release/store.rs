@@ -59,16 +59,14 @@ impl ReleaseStore {
     /// A listing may lag behind what was committed, so the numbers behind the greatest one that it shows are asked
     /// for: none is ever free again.
     pub async fn current(&self) -> Result<Option<Manifest>, ReleaseError> {
-        let Some(listed) = self.greatest_listed().await? else {
-            return self.manifest(ReleaseNumber::FIRST).await;
-        };
-        let mut current = match self.manifest(listed).await {
-            Ok(None) => return Err(ReleaseError::Absent(listed)),
+        let listed = self.greatest_listed().await?;
+        let mut number = listed.unwrap_or(ReleaseNumber::FIRST);
+        let mut current = match self.manifest(number).await {
+            Ok(None) => return listed.map_or(Ok(None), |listed| Err(ReleaseError::Absent(listed))),
             // Only a listing that lags far behind shows no release that is kept.
             Err(ReleaseError::Collected { .. }) => None,
             found => found?,
         };
-        let mut number = listed;
         while number.next() > number {
             number = number.next();
             match self.manifest(number).await {
@@ -82,14 +80,23 @@ impl ReleaseStore {
 
     /// The manifests of all releases that are kept, the current one last.
     pub async fn kept(&self) -> Result<Vec<Manifest>, ReleaseError> {
-        match self.current().await? {
-            Some(current) => self.kept_by(&current).await,
-            None => Ok(Vec::new()),
+        loop {
+            let Some(current) = self.current().await? else { return Ok(Vec::new()) };
+            match self.kept_by(&current).await {
+                // A collector has taken one of them away since.
+                Err(ReleaseError::Collected { .. }) if !self.is_current(&current).await? => {}
+                kept => return kept,
+            }
         }
     }
 
+    /// Whether no other release is current by now.
+    pub(super) async fn is_current(&self, manifest: &Manifest) -> Result<bool, ReleaseError> {
+        Ok(self.current().await?.is_some_and(|current| current.number == manifest.number))
+    }
+
     /// The manifests of the releases that `current` keeps, itself included.
-    pub(super) async fn kept_by(&self, current: &Manifest) -> Result<Vec<Manifest>, ReleaseError> {
+    async fn kept_by(&self, current: &Manifest) -> Result<Vec<Manifest>, ReleaseError> {
         let before = std::iter::successors(Some(current.oldest), |number| Some(number.next()))
             .take_while(|number| *number < current.number);
         let before = stream::iter(before)

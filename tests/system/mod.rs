@@ -7,6 +7,7 @@
 
 mod client;
 mod document;
+mod killing;
 mod nation;
 mod programs;
 mod server;
@@ -14,6 +15,7 @@ mod waiting;
 mod watcher;
 
 pub(crate) use client::{Answer, Client};
+pub(crate) use killing::{Site, kill_publishers};
 pub(crate) use nation::{Nation, files};
 pub(crate) use programs::{Ran, Running, program};
 pub(crate) use server::Server;
