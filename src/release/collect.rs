@@ -159,7 +159,7 @@ impl ReleaseStore {
     }
 
     /// Puts a tombstone in the place of the manifest of a release that is not kept. Of all objects in the bucket only
-    /// this one is ever written over, and only once.
+    /// this one is ever written over; two collectors may both write it.
     pub async fn bury(&self, number: ReleaseNumber, collected: Timestamp) -> Result<(), ReleaseError> {
         let key = number.path();
         let json = Tombstone::of(number, collected).to_json();
