@@ -291,6 +291,33 @@ fn an_hour_that_was_put_off_while_no_server_ran_is_not_believed_for_a_moment() {
 }
 
 #[test]
+fn an_hour_that_is_put_off_by_seeding_anew_is_believed_before_the_results_are_there() {
+    let hour = in_seconds(3);
+    let nation = published_for(hour);
+    let server = nation.serve_static().serving(1);
+    // The release of what was seeded anew, of whose blobs none can be read yet.
+    let later = in_seconds(3_600);
+    let mut manifest = nation.manifest(1);
+    manifest["number"] = 2.into();
+    manifest["parent"] = 1.into();
+    manifest["not_before"] = later.to_string().into();
+    manifest["source"]["data_set"] = "seeded anew".into();
+    for shard in manifest["shards"].as_array_mut().unwrap() {
+        let key = shard["key"].as_str().unwrap().to_owned();
+        let (place, _) = key.rsplit_once('/').unwrap();
+        shard["key"] = format!("{place}/{}-0000000000000001.json.zst", "0".repeat(64)).into();
+    }
+    fs::write(nation.path("manifest"), manifest.to_string()).unwrap();
+    fs::rename(nation.path("manifest"), nation.manifest_path(2)).unwrap();
+    eventually("the server knows of it", || {
+        (server.get("/release.json").json()["not_before"] == later.to_string()).then_some(())
+    });
+    passes(hour);
+    is_hidden(&server.student(7), later);
+    is_hidden(&server.restart().student(7), later);
+}
+
+#[test]
 fn the_embargo_of_the_next_data_set_hides_the_one_before_it() {
     let nation = Nation::published();
     let next = Nation::seeded(2, 2_000);

@@ -74,6 +74,40 @@ fn another_data_set_is_noticed(server: &Server) {
 }
 
 #[test]
+fn a_rollback_to_before_a_backup_was_restored_brings_no_superseded_mark_back() {
+    let nation = Nation::published();
+    let backup = back_up(&nation, "backup.db");
+    nation.correct(7);
+    nation.publish();
+    let server = nation.serve().serving(2);
+    // Release 2 is of a state that the database does not have any more.
+    replace_database(&nation, &backup);
+    everybody_is_live(&server);
+    nation.correct(8);
+    nation.publish();
+    server.switched_to(3);
+    assert_eq!(server.serves(8, &nation.document(8)), HIT);
+    nation.take_database_away();
+    eventually("the server has noticed", || {
+        server.log().contains("following the changes failed").then_some(())
+    });
+    nation.run("publish", &["rollback", "2"]).succeeded();
+    server.switched_to(4);
+    for id in [7, 8, 9] {
+        assert_eq!(server.student(id).problem(), "live-unavailable", "{id}");
+    }
+    let server = server.restart();
+    for id in [7, 8, 9] {
+        assert_eq!(server.student(id).status, 503, "{id}");
+    }
+    nation.bring_database_back();
+    eventually("the database is heard", || (server.student(8).status == 200).then_some(()));
+    for id in [7, 8, 9] {
+        assert!(server.serves(id, &nation.document(id)).starts_with("results-day;fwd=stale"), "{id}");
+    }
+}
+
+#[test]
 fn nothing_of_another_data_set_is_shown_before_its_release_and_nobody_is_called_unchanged() {
     let nation = Nation::published();
     let other = Nation::seeded(2, 2_000);

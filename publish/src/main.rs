@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand, error::ErrorKind};
 use jiff::Timestamp;
 use publish::{Publisher, duration, summary, verify, watch};
 use results_day::{
@@ -19,7 +19,7 @@ use results_day::{
 /// Shards that hold nobody changed since the current release are reused as they are; where nothing has
 /// changed, nothing is done. Killed at any instant it leaves the current release as it was.
 #[derive(Parser)]
-#[command(version, args_conflicts_with_subcommands = false)]
+#[command(version)]
 struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
@@ -34,9 +34,11 @@ struct Arguments {
     )]
     database: String,
 
-    /// Shows nobody a result before this instant, such as 2026-11-30T06:00:00Z: sets the embargo of results that were
-    /// never visible, or moves it. Every further release inherits it
-    #[arg(long, env = "NOT_BEFORE", value_name = "TIME")]
+    /// Show nobody a result before this instant, such as 2026-11-30T06:00:00Z
+    ///
+    /// Sets the embargo of results that were never visible, or moves it; every further release inherits it. With --watch
+    /// it is for the first release alone.
+    #[arg(long, value_name = "TIME", value_parser = instant)]
     not_before: Option<Timestamp>,
 
     /// Where releases are kept: an S3 bucket, such as results or s3://results/prefix, reached as the AWS_*
@@ -59,7 +61,8 @@ enum Command {
     /// Shows an older release again: commits a release that names its shards, after reading all of them
     ///
     /// It keeps the snapshot that the older release was read from, so whoever has changed since is answered live, and
-    /// no superseded mark comes back. A watcher publishes nothing on top of it until somebody runs publish.
+    /// no superseded mark comes back. A watcher publishes nothing on top of it until somebody runs publish. Servers whose
+    /// database holds another data set than the older release answer nobody.
     Rollback {
         /// The older release's number
         number: ReleaseNumber,
@@ -72,11 +75,11 @@ enum Command {
         delete: bool,
 
         /// How many of the newest releases are kept, counting those that differ from each other
-        #[arg(long, env = "KEEP", value_name = "RELEASES", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..))]
+        #[arg(long, value_name = "RELEASES", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..))]
         keep: u16,
 
         /// What was current, or was written, so recently is kept as well: servers may still be reading it
-        #[arg(long, env = "GRACE", value_name = "DURATION", default_value = "1h", value_parser = duration::parse)]
+        #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = duration::parse)]
         grace: Duration,
     },
     /// Reads a whole release again, checks every blob, frame, document and count, and names all that is wrong
@@ -85,6 +88,11 @@ enum Command {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if arguments.command.is_some() && (arguments.not_before.is_some() || arguments.watch.patience().is_some())
+    {
+        let told = "--not-before and --watch are for publishing, and not for what is done with releases";
+        Arguments::command().error(ErrorKind::ArgumentConflict, told).exit();
+    }
     // Nobody looks at a watcher while it works.
     let level = if arguments.watch.patience().is_some() { "info" } else { "warn" };
     tracing_subscriber::fmt()
@@ -104,6 +112,13 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Reads an instant.
+fn instant(text: &str) -> Result<Timestamp, String> {
+    text.parse().map_err(|error| {
+        format!("{error}; give one such as 2026-11-30T06:00:00Z or 2026-11-30T09:00:00+03:00")
+    })
 }
 
 fn start(arguments: Arguments) -> anyhow::Result<Option<String>> {

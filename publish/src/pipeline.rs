@@ -73,12 +73,17 @@ async fn patch_all(
         let students = students.clone();
         async move {
             let prefix = patch.base.key.prefix;
-            let Ok(blob) = shelf.store.shard_bytes(&patch.base).await else { return Ok(Err(prefix)) };
+            let key = patch.base.key.clone();
+            let unusable = || {
+                tracing::warn!(%key, "a blob of the current release cannot be used; rendering its shard as a whole");
+                Ok(Err(prefix))
+            };
+            let Ok(blob) = shelf.store.shard_bytes(&patch.base).await else { return unusable() };
             let patched = on_any_core(move || {
                 let base = patch.base.open(blob)?;
                 anyhow::Ok(render::patch(&base, &patch.changed, of_the_same(&students, &patch.changed))?)
             });
-            let Ok(shard) = patched.await? else { return Ok(Err(prefix)) };
+            let Ok(shard) = patched.await? else { return unusable() };
             let finished = shelf.put(prefix, shard).await?;
             progress.inc(1);
             anyhow::Ok(Ok(finished))
@@ -124,7 +129,7 @@ async fn render_all(
     Ok(rendered.into_iter().flatten().collect())
 }
 
-/// Where the shards of one run go.
+/// Where the shards of one try go.
 pub(crate) struct Shelf<'a> {
     store: &'a ReleaseStore,
     attempt: Attempt,

@@ -6,7 +6,9 @@ use anyhow::bail;
 use jiff::Timestamp;
 use results_day::{
     progress,
-    release::{Attempt, Commit, FORMAT, Manifest, ReleaseNumber, ReleaseStore, ShardKey, embargo},
+    release::{
+        Attempt, Commit, EmbargoError, FORMAT, Manifest, ReleaseNumber, ReleaseStore, ShardKey, embargo,
+    },
     shard::ENCODER,
     source::Source,
     student::RENDERER,
@@ -39,11 +41,15 @@ impl Publisher {
         matches!(self, Self::Person { .. })
     }
 
-    fn not_before(self, base: Option<&Manifest>) -> Option<Timestamp> {
-        match self {
+    /// The embargo of what follows `base`, as things stand now.
+    fn embargo(self, base: Option<&Manifest>, data_set: &str) -> Result<Option<Timestamp>, EmbargoError> {
+        let now = Timestamp::now();
+        let asked = match self {
             Self::Person { not_before } => not_before,
-            Self::Watcher { not_before } => not_before.filter(|_| base.is_none()),
-        }
+            // It is started again with the same flags, long after the hour as well.
+            Self::Watcher { not_before } => not_before.filter(|instant| base.is_none() && *instant > now),
+        };
+        embargo(base, data_set, asked, now)
     }
 }
 
@@ -60,39 +66,35 @@ pub async fn publish(
     let mut probed = false;
     loop {
         let base = store.current().await?;
-        let not_before = publisher.not_before(base.as_ref());
+        // The winner of a race may be a rollback, too.
+        if let Some(base) = base.as_ref().filter(|base| base.is_rollback())
+            && !publisher.is_person()
+        {
+            return Ok(Outcome::RolledBack(base.number));
+        }
         let missing = match &base {
             Some(base) => store.missing(base).await?,
             None => Vec::new(),
         };
-        match &base {
-            // The winner of a race may be a rollback, too.
-            Some(base) if base.is_rollback() && !publisher.is_person() => {
-                return Ok(Outcome::RolledBack(base.number));
-            }
-            // With what a person publishes the rollback is over, even if nothing has changed since what it repeats.
-            Some(base) if base.is_rollback() => {}
-            Some(base)
-                if missing.is_empty()
-                    && plan::is_up_to_date(source, base).await?
-                    && embargo(Some(base), &base.source.data_set, not_before, Timestamp::now())?
-                        == base.not_before =>
-            {
-                return Ok(Outcome::Unchanged(base.number));
-            }
-            _ => {}
+        if let Some(base) = &base
+            && missing.is_empty()
+            && says_the_same(source, base, publisher).await?
+        {
+            return Ok(Outcome::Unchanged(base.number));
         }
         if !probed {
             store.probe().await?;
             probed = true;
         }
         if !missing.is_empty() {
-            eprintln!(
-                "publish: the store has lost {} blobs of the current release; making them again",
-                missing.len()
+            tracing::warn!(
+                blobs = missing.len(),
+                "the store has lost blobs of the current release; making them again"
             );
         }
         let (manifest, shards) = prepare(source, store, base.as_ref(), &missing, publisher).await?;
+        // A store that dawdled may have taken the time in which the hour could be moved.
+        publisher.embargo(base.as_ref(), &manifest.source.data_set)?;
         match store.commit(&manifest).await? {
             Commit::Won => {
                 return Ok(Outcome::Published {
@@ -105,12 +107,20 @@ pub async fn publish(
                     elapsed: started.elapsed(),
                 });
             }
-            Commit::Lost => eprintln!(
-                "publish: another publisher committed release {} first; starting over on top of it",
+            Commit::Lost => tracing::warn!(
+                "another publisher committed release {} first; starting over on top of it",
                 manifest.number
             ),
         }
     }
+}
+
+/// Whether a release on top of `base` would say nothing new. On top of a rollback it does: what a person publishes
+/// ends that, even if nothing has changed since what it repeats.
+async fn says_the_same(source: &dyn Source, base: &Manifest, publisher: Publisher) -> anyhow::Result<bool> {
+    Ok(!base.is_rollback()
+        && plan::is_up_to_date(source, base).await?
+        && publisher.embargo(Some(base), &base.source.data_set)? == base.not_before)
 }
 
 /// Brings every blob of the next release into the store. Nothing is visible before its commit.
@@ -131,7 +141,7 @@ async fn prepare(
             base.number
         );
     }
-    let not_before = embargo(base, &origin.data_set, publisher.not_before(base), Timestamp::now())?;
+    let not_before = publisher.embargo(base, &origin.data_set)?;
     let changed = match base {
         Some(base) => plan::changed_since(reader.as_mut(), base).await?.map(|changed| (base, changed)),
         None => None,

@@ -98,7 +98,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     let workers = thread::available_parallelism()?.get();
     let (sockets, addresses) = Sockets::bind(&arguments.listen, workers)?;
-    runtime.spawn(Keeper::new(shared, opened).run());
+    Keeper::new(shared, opened).start()?;
     runtime.spawn(releases.run());
     if let Some(changes) = changes {
         runtime.spawn(changes.run());

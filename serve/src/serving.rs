@@ -54,8 +54,8 @@ pub(crate) struct Known {
     pub(crate) log: ChangeLog,
     /// What the last poll saw; nothing, where the log comes from disk and the database has not been heard.
     pub(crate) seen: Snapshot,
-    /// The token of a release that the database does not hold: it was restored from an older backup.
-    pub(crate) missing_token: Option<String>,
+    /// The tokens of releases that the database was asked about, and whether it holds them.
+    pub(crate) tokens: Tokens,
     /// The database was seen not to log its changes, and has not said since that everything changed.
     pub(crate) doubtful: bool,
 }
@@ -87,6 +87,28 @@ pub(crate) enum NotReady {
     /// The database holds another data set than the release, whose own release is not there yet: what the database
     /// holds may not be seen, and who is unchanged in the release it does not know.
     OtherDataSet,
+}
+
+/// The last few tokens that a database was asked about, and whether it holds them. One that was restored from an older
+/// backup does not hold that of a release which was read before.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Tokens(Arc<[(String, bool)]>);
+
+impl Tokens {
+    /// More releases than anybody looks back upon.
+    const LAST: usize = 32;
+
+    /// Whether the database holds it; `None` where it was not asked, or long ago.
+    pub(crate) fn held(&self, token: &str) -> Option<bool> {
+        self.0.iter().rev().find_map(|(asked, held)| (asked == token).then_some(*held))
+    }
+
+    pub(crate) fn insert(&mut self, token: String, held: bool) {
+        let others = self.0.iter().filter(|(asked, _)| *asked != token).cloned();
+        let mut tokens: Vec<_> = others.chain([(token.clone(), held)]).collect();
+        tokens.drain(..tokens.len().saturating_sub(Self::LAST));
+        self.0 = tokens.into();
+    }
 }
 
 impl Serving {
@@ -135,9 +157,14 @@ impl Serving {
         opened: bool,
         now: Moment,
     ) {
-        let current = self.release.as_ref();
-        let same = current.is_some_and(|current| current.is_of_the_data_set_of(&release.manifest));
-        let before = if opened { Some(Gate::Open) } else { same.then_some(self.gate) };
+        let same =
+            self.release.as_ref().is_none_or(|current| current.is_of_the_data_set_of(&release.manifest));
+        let before = match (self.release.as_ref().map(|_| self.gate), opened) {
+            (_, true) => Some(Gate::Open),
+            // What is open is so for its own data set. What is closed has seen the clock before it may have jumped.
+            (Some(Gate::Open), false) if !same => None,
+            (before, false) => before,
+        };
         self.gate = Gate::of(not_before, before, now);
         self.release = Some(release);
     }
@@ -155,8 +182,12 @@ impl Known {
 
     /// Whether this log, given that it is of the release's data set, can say who is unchanged since: everything that
     /// the release was read from is in it, and it is whole.
+    ///
+    /// A release that was just published was read from the database that is there, whether or not it has been asked
+    /// yet. One that somebody rolled back to may be from before a backup was restored.
     pub(crate) fn tells_about(&self, release: &LoadedRelease) -> bool {
-        !self.doubtful && self.missing_token.as_ref() != Some(&release.manifest.source.token)
+        let manifest = &release.manifest;
+        !self.doubtful && self.tokens.held(&manifest.source.token).unwrap_or(!manifest.is_rollback())
     }
 
     /// Whether what was read under `read` can be shown to somebody who knows this log. It may be newer than

@@ -8,7 +8,7 @@ use super::Manifest;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EmbargoError {
     /// There is nothing left to wait for.
-    #[error("--not-before {0} is over; leave it out, or give an instant to come")]
+    #[error("{0} is over; an embargo ends at an instant to come")]
     Over(Timestamp),
     /// What has been seen cannot be hidden.
     #[error(
@@ -30,21 +30,23 @@ pub enum EmbargoError {
 
 /// So long before its end an embargo is not moved to a later instant. A server asks for the next release four times a
 /// second; one that could not reach the store for all of this time has been noticed.
-pub const LAST_MINUTES: Duration = Duration::from_secs(600);
+const LAST_MINUTES: Duration = Duration::from_secs(600);
 
 /// The embargo of the release that is to follow `base`, for results of `data_set`.
 ///
-/// One that has not ended is inherited, whatever data set comes next: whoever seeds anew while everybody waits
-/// does not mean to open. It can be moved, and only those results can be put under one of which none was seen.
+/// It is inherited, whatever data set comes next: whoever seeds anew while everybody waits does not mean to open, and
+/// one that has ended hides nothing. It can be moved, and only those results can be put under one of which none was
+/// seen.
 pub fn embargo(
     base: Option<&Manifest>,
     data_set: &str,
     asked: Option<Timestamp>,
     now: Timestamp,
 ) -> Result<Option<Timestamp>, EmbargoError> {
-    let held = base.and_then(|base| base.not_before).filter(|held| *held > now);
+    let inherited = base.and_then(|base| base.not_before);
+    let Some(asked) = asked else { return Ok(inherited) };
+    let held = inherited.filter(|held| *held > now);
     let same = base.filter(|base| base.source.data_set == data_set);
-    let Some(asked) = asked else { return Ok(held.or(same.and_then(|base| base.not_before))) };
     if same.is_some_and(|base| base.not_before == Some(asked)) {
         // Whoever says the same again, even afterwards, asks for nothing new.
         return Ok(Some(asked));
@@ -56,6 +58,18 @@ pub fn embargo(
         (None, Some(base)) => Err(EmbargoError::Visible(base.not_before)),
         (Some(held), _) if asked > held && now + LAST_MINUTES >= held => Err(EmbargoError::TooLate { held }),
         _ => Ok(Some(asked)),
+    }
+}
+
+impl Manifest {
+    /// The embargo of this release when it is named again on top of `current`. The same results are under the one
+    /// that was agreed on last; those of another data set under the later one.
+    pub(super) fn embargo_on_top_of(&self, current: &Manifest) -> Option<Timestamp> {
+        if self.source.data_set == current.source.data_set {
+            current.not_before
+        } else {
+            self.not_before.max(current.not_before)
+        }
     }
 }
 
@@ -107,7 +121,7 @@ mod tests {
             ("a further release before the hour", Some(&held), "exam", None, long_before, Ok(hour)),
             ("seeded anew before the hour", Some(&held), "exam 2", None, long_before, Ok(hour)),
             ("a further release after the hour", Some(&held), "exam", None, after, Ok(hour)),
-            ("the next exam after the hour", Some(&held), "exam 2", None, after, Ok(None)),
+            ("the next exam after the hour", Some(&held), "exam 2", None, after, Ok(hour)),
             ("the next exam under its own embargo", Some(&held), "exam 2", later, after, Ok(later)),
             ("the next exam after one without", Some(&open), "exam 2", hour, long_before, Ok(hour)),
             ("no embargo before and none now", Some(&open), "exam", None, long_before, Ok(None)),

@@ -11,12 +11,12 @@ use crate::random;
 #[serde(from = "NonZeroU64", into = "u64")]
 pub struct ReleaseNumber(u64);
 
-/// One run of `publish`, named by 64 random bits: 16 lower-case hexadecimal digits.
+/// One try of `publish` to commit, named by 64 random bits: 16 lower-case hexadecimal digits.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Attempt(String);
 
-/// Where a shard lies: its prefix, what is in it, and the run that wrote it. Immutable: a key is never
+/// Where a shard lies: its prefix, what is in it, and the try that wrote it. Immutable: a key is never
 /// written twice with different bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -25,13 +25,16 @@ pub struct ShardKey {
     pub prefix: u32,
     /// The hash of the blob.
     pub digest: Digest,
-    /// The run that uploaded the blob.
+    /// The try that uploaded the blob.
     pub attempt: Attempt,
 }
 
 /// Why a text is not part of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
+    /// Not a release's number.
+    #[error("a release has a number from 1 up")]
+    Number,
     /// Not a SHA-256.
     #[error("a digest has 64 lower-case hexadecimal digits")]
     Digest,
@@ -82,10 +85,10 @@ impl fmt::Display for ReleaseNumber {
 }
 
 impl FromStr for ReleaseNumber {
-    type Err = std::num::ParseIntError;
+    type Err = KeyError;
 
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.parse::<NonZeroU64>().map(Self::from)
+    fn from_str(text: &str) -> Result<Self, KeyError> {
+        text.parse::<NonZeroU64>().map(Self::from).map_err(|_| KeyError::Number)
     }
 }
 

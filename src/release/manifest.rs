@@ -25,7 +25,7 @@ pub struct Manifest {
     pub repeats: Option<ReleaseNumber>,
     /// The oldest release that is kept. Those before it are being collected, or have been.
     pub oldest: ReleaseNumber,
-    /// The run of `publish` that committed it.
+    /// The try of `publish` that committed it.
     pub attempt: Attempt,
     /// When the manifest was made, by that machine's clock. For people; nothing is decided by it.
     pub created: Timestamp,

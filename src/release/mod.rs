@@ -27,7 +27,7 @@ pub use collect::{Collection, Spared};
 pub use commit::Commit;
 pub use differences::Differences;
 pub use digest::Digest;
-pub use embargo::{EmbargoError, LAST_MINUTES, embargo};
+pub use embargo::{EmbargoError, embargo};
 pub use error::ReleaseError;
 pub use key::{Attempt, KeyError, ReleaseNumber, ShardKey};
 pub use manifest::{FORMAT, Manifest, ManifestError, ShardEntry};

@@ -15,7 +15,7 @@ impl Manifest {
             oldest: current.oldest,
             attempt: Attempt::random(),
             created: Timestamp::now(),
-            not_before: self.hour_on_top_of(current),
+            not_before: self.embargo_on_top_of(current),
             ..self.clone()
         }
     }
@@ -28,14 +28,5 @@ impl Manifest {
     /// Whether both show the same results and know the same changes.
     pub fn shows_what_is_in(&self, other: &Manifest) -> bool {
         self.shards == other.shards && self.source == other.source
-    }
-
-    /// The same results are under the embargo that was agreed on last; those of another data set under the later one.
-    fn hour_on_top_of(&self, current: &Manifest) -> Option<Timestamp> {
-        if self.source.data_set == current.source.data_set {
-            current.not_before
-        } else {
-            self.not_before.max(current.not_before)
-        }
     }
 }

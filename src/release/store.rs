@@ -10,7 +10,7 @@ use crate::shard::Shard;
 
 /// The releases and shards in one bucket.
 ///
-/// Reading may be done by any number of programs at once, and so may publishing: shards are named by the run
+/// Reading may be done by any number of programs at once, and so may publishing: shards are named by the try
 /// that writes them, and [`commit`](Self::commit) lets one of several rivals win.
 #[derive(Debug, Clone)]
 pub struct ReleaseStore {

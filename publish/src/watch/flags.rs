@@ -10,7 +10,9 @@ pub struct Flags {
     /// Follow the change log, and publish by itself whatever changes, until SIGTERM
     ///
     /// Several may watch one database: one of them works, and another takes over within seconds of its death.
-    /// Nothing is published on top of a rollback before somebody has run publish without this flag.
+    /// Where there is no release yet, the first one is published at once: give --not-before if it has an hour. Nothing
+    /// is published on top of a rollback, nor of another data set than the current release's, before somebody has run
+    /// publish without this flag.
     #[arg(long)]
     watch: bool,
 

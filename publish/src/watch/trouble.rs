@@ -1,6 +1,9 @@
 use std::time::Duration;
 
-use results_day::{release::ReleaseError, source::SourceError};
+use results_day::{
+    release::{EmbargoError, ReleaseError},
+    source::SourceError,
+};
 
 /// What fails and may heal: said once when it begins and once when it is over, however often it is tried.
 #[derive(Debug)]
@@ -50,6 +53,6 @@ impl Trouble {
 pub(super) fn is_for_a_person(error: &anyhow::Error) -> bool {
     match error.downcast_ref::<SourceError>() {
         Some(error) => matches!(error, SourceError::InvalidRow { .. }),
-        None => !error.is::<ReleaseError>(),
+        None => !error.is::<ReleaseError>() && !error.is::<EmbargoError>(),
     }
 }

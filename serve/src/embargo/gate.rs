@@ -234,6 +234,14 @@ mod tests {
     }
 
     #[test]
+    fn another_data_set_that_arrives_after_a_jump_does_not_believe_it() {
+        let clocks = Clocks::new();
+        let jumped = clocks.moment(HOUR + 5_000, 10_000);
+        let gate = Gate::of(Some(at(HOUR + 1_000)), Some(clocks.loaded()), jumped);
+        assert_eq!(clock_of(gate), Some(Clock::Jumped));
+    }
+
+    #[test]
     fn another_data_set_is_closed_again() {
         let clocks = Clocks::new();
         let gate = Gate::of(Some(at(HOUR + 1)), None, clocks.moment(HOUR, 60_000));

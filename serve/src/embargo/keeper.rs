@@ -1,11 +1,15 @@
-use std::{sync::Arc, time::Duration};
-
-use tokio::task::JoinHandle;
+use std::{
+    io,
+    sync::Arc,
+    thread::{self, JoinHandle},
+    time::Duration,
+};
 
 use super::{Clock, Gate, Moment, Opened};
 use crate::serving::Shared;
 
-/// Opens the current release when its hour comes. It needs neither the store nor the database, and no disk.
+/// Opens the current release when its hour comes. It needs neither the store nor the database, and no disk; so that
+/// nothing which waits for one of them can hold it up, it has a thread of its own.
 pub(crate) struct Keeper {
     shared: &'static Shared,
     opened: Arc<Opened>,
@@ -21,12 +25,15 @@ impl Keeper {
         Self { shared, opened, writing: None }
     }
 
-    /// Looks at the clock for ever.
-    pub(crate) async fn run(mut self) {
-        loop {
-            self.step();
-            tokio::time::sleep(STEP).await;
-        }
+    /// Looks at the clock from now on, for ever.
+    pub(crate) fn start(mut self) -> io::Result<()> {
+        thread::Builder::new().name("keeper".to_owned()).spawn(move || {
+            loop {
+                self.step();
+                thread::sleep(STEP);
+            }
+        })?;
+        Ok(())
     }
 
     fn step(&mut self) {
@@ -51,7 +58,9 @@ impl Keeper {
         let writes = self.writing.as_ref().is_some_and(|writing| !writing.is_finished());
         if !writes && self.opened.is_due(data_set) {
             let (opened, data_set) = (self.opened.clone(), data_set.clone());
-            self.writing = Some(tokio::task::spawn_blocking(move || opened.write(&data_set)));
+            let write = move || opened.write(&data_set);
+            // Where there is no thread to be had now, there is one later.
+            self.writing = thread::Builder::new().name("opened".to_owned()).spawn(write).ok();
         }
     }
 }

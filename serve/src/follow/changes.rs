@@ -2,13 +2,13 @@ use std::{sync::Arc, time::Duration};
 
 use results_day::{
     changes::{Change, ChangeLog, Changed, Snapshot},
-    source::{ChangesSince, Source, SourceError},
+    source::{ChangesSince, Origin, Source, SourceError},
 };
 
 use super::written::Written;
 use crate::{
     release_cache::CacheDirectory,
-    serving::{Knowledge, Known, Shared},
+    serving::{Knowledge, Known, Shared, Tokens},
 };
 
 /// Learns of every change within a few hundredths of a second of its commit, and writes it down.
@@ -74,7 +74,7 @@ impl ChangeFollower {
         tracing::error!(error, "the database is not heard; what an earlier server knew is all that is known");
         if let Some((data_set, log)) = self.written.read() {
             let known =
-                Known { data_set, log, seen: Snapshot::NOTHING, missing_token: None, doubtful: false };
+                Known { data_set, log, seen: Snapshot::NOTHING, tokens: Tokens::default(), doubtful: false };
             self.shared.update(|serving| serving.knowledge = Knowledge::Known(known));
         }
     }
@@ -111,7 +111,10 @@ impl ChangeFollower {
         let ChangesSince { data_set, incarnation, mut rows, snapshot } =
             self.changes_since(&Snapshot::NOTHING).await?;
         let asked_for = self.release_token();
-        let missing_token = self.missing_token().await?;
+        let mut tokens = Tokens::default();
+        if let Some((token, held)) = self.ask_for_token().await? {
+            tokens.insert(token, held);
+        }
         // Both answers belong together only if the same database is there behind them.
         let again = self.changes_since(&snapshot).await?;
         if (&again.data_set, &again.incarnation) != (&data_set, &incarnation) {
@@ -120,13 +123,8 @@ impl ChangeFollower {
         rows.extend(again.rows);
         let log: ChangeLog = rows.into_iter().collect();
         self.doubt = self.doubt.filter(|doubt| *doubt == log.everything());
-        let known = Known {
-            data_set,
-            log,
-            seen: again.snapshot.clone(),
-            missing_token,
-            doubtful: self.doubt.is_some(),
-        };
+        let known =
+            Known { data_set, log, seen: again.snapshot.clone(), tokens, doubtful: self.doubt.is_some() };
         if self.would_mislead(&known) {
             self.written.forget();
         } else {
@@ -155,7 +153,7 @@ impl ChangeFollower {
     async fn poll_once(&mut self, heard: &mut Heard) -> Result<(), SourceError> {
         let token = self.release_token();
         // Asked before the poll, which says whether it is still the same database that answers.
-        let missing = if heard.asked_for == token { None } else { Some(self.missing_token().await?) };
+        let asked = if heard.asked_for == token { None } else { self.ask_for_token().await? };
         let found = self.changes_since(&heard.snapshot).await?;
         let went_back = found.snapshot.xmax() < heard.snapshot.xmax();
         if went_back || found.incarnation != heard.incarnation || !self.is_of(&found.data_set) {
@@ -164,8 +162,8 @@ impl ChangeFollower {
         if !found.rows.is_empty() {
             self.learn(found.rows, found.snapshot.clone());
         }
-        if let Some(missing) = missing {
-            self.change_known(|known| known.missing_token = missing);
+        if let Some((asked, held)) = asked {
+            self.change_known(|known| known.tokens.insert(asked, held));
             heard.asked_for = token;
         }
         self.shared.heard();
@@ -221,8 +219,8 @@ impl ChangeFollower {
         Some(self.shared.serving().release.as_ref()?.manifest.source.token.clone())
     }
 
-    /// The current release's token, if the database does not hold it.
-    async fn missing_token(&self) -> Result<Option<String>, SourceError> {
+    /// The current release's token, and whether the database holds it.
+    async fn ask_for_token(&self) -> Result<Option<(String, bool)>, SourceError> {
         let serving = self.shared.serving();
         let Some(release) = &serving.release else { return Ok(None) };
         let source = &release.manifest.source;
@@ -234,7 +232,7 @@ impl ChangeFollower {
                  it is another data set"
             );
         }
-        Ok((!held).then(|| source.token.clone()))
+        Ok(Some((source.token.clone(), held)))
     }
 
     async fn changes_since(&self, seen: &Snapshot) -> Result<ChangesSince, SourceError> {
@@ -257,8 +255,10 @@ impl ChangeFollower {
     fn would_mislead(&self, known: &Known) -> bool {
         let serving = self.shared.serving();
         let release = serving.release.as_ref().map(|release| &release.manifest.source);
-        let same_data_set = release.is_some_and(|source| source.data_set == known.data_set);
-        known.doubtful || (known.missing_token.is_some() && same_data_set)
+        let is_missing = |source: &Origin| {
+            source.data_set == known.data_set && known.tokens.held(&source.token) == Some(false)
+        };
+        known.doubtful || release.is_some_and(is_missing)
     }
 }
 

@@ -64,9 +64,7 @@ impl ReleaseFollower {
         let mut not_before = release.manifest.not_before;
         if not_before.is_some() && !self.opened.is(&release.manifest.source.data_set) {
             let asked = tokio::time::timeout(MOVED, self.newer(Some(&release))).await;
-            if let Ok(Ok(Some(newer))) = asked
-                && release.is_of_the_data_set_of(&newer)
-            {
+            if let Ok(Ok(Some(newer))) = asked {
                 not_before = not_before.max(newer.not_before);
             }
         }
@@ -107,12 +105,12 @@ impl ReleaseFollower {
             return Ok(());
         }
         let Some(manifest) = self.newer(current).await? else { return Ok(()) };
-        if current.is_some_and(|current| current.is_of_the_data_set_of(&manifest)) {
-            // It may take long to come, and its hour may be later than the one that is waited for.
-            let not_before = manifest.not_before;
+        let not_before = manifest.not_before;
+        if current.is_some() {
+            // It may take long to come, and its hour may be later than the one that is waited for, also where everything
+            // was seeded anew meanwhile.
             self.shared.update(|serving| serving.gate = serving.gate.postponed(not_before, Moment::now()));
         }
-        let not_before = manifest.not_before;
         let release = self.directory.fetch(manifest, current, &self.store).await?;
         self.switch_to(release, not_before);
         Ok(())
