@@ -230,7 +230,10 @@ fn a_blob_that_the_store_has_lost_is_made_again() {
     fs::write(nation.bucket().join(&shards[&2]), "cut").unwrap();
     nation.correct(2_500);
     let publish = nation.run("publish", &[]);
-    assert!(publish.stderr.contains("the store has lost blobs of the current release; making them again blobs=2"), "{publish:?}");
+    assert!(
+        publish.stderr.contains("the store has lost blobs of the current release; making them again blobs=2"),
+        "{publish:?}"
+    );
     assert!(publish.succeeded().starts_with("release 2: 3000 students in 4 shards; 2 shards uploaded"));
     nation.verify();
     assert!(nation.publish().contains("is up to date"));

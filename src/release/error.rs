@@ -100,6 +100,20 @@ pub enum ReleaseError {
 }
 
 impl ReleaseError {
+    /// What a log may hold: which object is wrong, and nobody's id.
+    pub fn for_a_log(&self) -> String {
+        match self {
+            Self::Different { key, .. }
+            | Self::Shard { key, .. }
+            | Self::Document { key, .. }
+            | Self::WrongStudent { key, .. }
+            | Self::Manifest { key, error: ManifestError::Contradiction(_) } => {
+                format!("{key} does not hold what it should; publish verify says what is wrong")
+            }
+            _ => self.to_string(),
+        }
+    }
+
     pub(super) fn store(operation: &'static str, key: impl ToString) -> impl Fn(object_store::Error) -> Self {
         let key = key.to_string();
         move |error| Self::Store { operation, key: key.clone(), error }

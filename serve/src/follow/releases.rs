@@ -125,7 +125,7 @@ impl ReleaseFollower {
     }
 
     /// The store's current release, if it is not this one. Never back to a smaller number, whatever a stale listing
-    /// says; another data set is another bucket.
+    /// says, unless it is of another data set: then somebody began the bucket anew.
     async fn newer(&self, than: Option<&LoadedRelease>) -> Result<Option<Manifest>, ReleaseError> {
         let is_newer = |found: &Manifest| {
             than.is_none_or(|than| found.number > than.manifest.number || !than.is_of_the_data_set_of(found))

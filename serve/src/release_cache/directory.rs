@@ -39,7 +39,7 @@ pub(crate) enum CacheError {
     Io { path: PathBuf, source: io::Error },
     #[error("the cache directory {path} belongs to a server that is running; give this one its own --cache-dir", path = path.display())]
     InUse { path: PathBuf },
-    #[error(transparent)]
+    #[error("{}", .0.for_a_log())]
     Release(#[from] ReleaseError),
     #[error("the manifest: {0}")]
     Manifest(#[from] ManifestError),
@@ -145,7 +145,7 @@ impl CacheDirectory {
         release.is_kept()
             && settled == Some(release.manifest.number)
             && self.manifest().exists()
-            && self.shards().exists()
+            && fs::read_dir(self.shards()).is_ok_and(|files| files.count() >= release.manifest.shards.len())
     }
 
     fn has_settled(&self, number: ReleaseNumber) {
