@@ -46,8 +46,11 @@ fn what_is_wrong_with_a_run_is_said_in_one_line() {
         ("publish", &["--not-before", "2999-01-01 06:00"], 2, &["give one such as 2026-11-30T06:00:00Z"]),
         ("publish", &["--not-before", "2999-01-01T00:00:00Z", "rollback", "1"], 2, &["are for publishing"]),
         ("publish", &["--watch", "collect"], 2, &["are for publishing"]),
-        ("publish", &["verify", "--bucket", "./b"], 1, &["there is no release"]),
-        ("publish", &["verify", "7", "--bucket", "./b"], 1, &["there is no release 7"]),
+        ("publish", &["verify", "--bucket", "./b"], 1, &["./b", "there is no such directory"]),
+        ("publish", &["releases", "--bucket", "./b"], 1, &["./b", "there is no such directory"]),
+        ("publish", &["collect", "--bucket", "./b"], 1, &["./b", "there is no such directory"]),
+        ("publish", &["verify", "--bucket", "."], 1, &["there is no release"]),
+        ("publish", &["verify", "7", "--bucket", "."], 1, &["there is no release 7"]),
         ("db-seeder", &["--students", "0", "--database", "sqlite:n.db"], 2, &["--students"]),
         ("db-seeder", &["--students", "1000000000", "--database", "sqlite:n.db"], 2, &["--students"]),
         (

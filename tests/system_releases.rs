@@ -91,12 +91,16 @@ fn a_rollback_to_what_is_not_there_or_not_whole_is_refused_and_changes_nothing()
     let key = nation.shards(1)[&1].clone();
     fs::remove_file(nation.bucket().join(&key)).unwrap();
     refused("1", 1, &[&key]);
-    Nation::seeded(1, 10).run("publish", &["rollback", "1"]).failed(1, &["there is no release 1"]);
+    let empty = Nation::seeded(1, 10);
+    empty.run("publish", &["rollback", "1"]).failed(1, &["there is no such directory"]);
+    fs::create_dir(empty.bucket()).unwrap();
+    empty.run("publish", &["rollback", "1"]).failed(1, &["there is no release 1"]);
 }
 
 #[test]
 fn releases_are_listed_for_a_person_and_for_a_program() {
     let empty = Nation::seeded(1, 10);
+    fs::create_dir(empty.bucket()).unwrap();
     assert_eq!(empty.run("publish", &["releases"]).succeeded(), "nothing is published\n");
     assert_eq!(empty.run("publish", &["releases", "--json"]).succeeded(), "[]\n");
 

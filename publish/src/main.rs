@@ -143,20 +143,23 @@ async fn run(arguments: Arguments) -> anyhow::Result<Option<String>> {
             publish::publish(source.as_ref(), &store, Publisher::Person { not_before }).await?.to_string()
         }
         Some(Command::Releases { json }) => {
-            let releases = publish::releases(&bucket.open()?).await?;
+            let releases = publish::releases(&bucket.existing()?.open()?).await?;
             if json { releases.to_json()? } else { releases.to_string() }
         }
         Some(Command::Rollback { number }) => {
-            let committed = bucket.open_to_change()?.roll_back(number).await?;
+            let committed = bucket.existing()?.open_to_change()?.roll_back(number).await?;
             summary::rolled_back(number, committed.as_ref())
         }
         Some(Command::Collect { delete, keep, grace }) => {
-            let (store, spared) = (bucket.open_to_change()?, Spared { releases: keep.into(), grace });
+            let (store, spared) =
+                (bucket.existing()?.open_to_change()?, Spared { releases: keep.into(), grace });
             let collection =
                 if delete { store.collect(spared).await? } else { store.collectable(spared).await? };
             summary::collected(&collection, delete)
         }
-        Some(Command::Verify(request)) => verify::verify(request, &database, &bucket.open()?).await?,
+        Some(Command::Verify(request)) => {
+            verify::verify(request, &database, &bucket.existing()?.open()?).await?
+        }
     };
     Ok(Some(said))
 }

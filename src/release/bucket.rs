@@ -20,6 +20,17 @@ enum Place {
 }
 
 impl Bucket {
+    /// This bucket, for whoever has no use for an empty one: a directory that is not there is an error.
+    pub fn existing(&self) -> Result<&Self, ReleaseError> {
+        match &self.0 {
+            Place::Directory(directory) if !directory.exists() => Err(ReleaseError::Bucket {
+                bucket: self.to_string(),
+                problem: "there is no such directory; give the one that was published into".to_owned(),
+            }),
+            _ => Ok(self),
+        }
+    }
+
     /// Opens the store for reading: one that does not answer is given up soon, because whoever reads has a copy or
     /// asks again. A missing directory is created.
     pub fn open(&self) -> Result<ReleaseStore, ReleaseError> {
