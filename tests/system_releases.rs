@@ -227,6 +227,26 @@ fn an_embargo_is_set_inherited_moved_and_set_only_before_anything_was_seen() {
 }
 
 #[test]
+fn an_hour_belongs_to_its_data_set_whatever_another_ones_is() {
+    let (seen, staged) = (Nation::seeded(1, 1_000), Nation::seeded(2, 1_000));
+    let bucket = seen.path("bucket");
+    let publish = |nation: &Nation, flags: &[&str]| {
+        nation.run("publish", &[flags, &["--bucket", bucket.to_str().unwrap()]].concat()).succeeded();
+        seen.manifest(*seen.releases().last().unwrap())["not_before"].clone()
+    };
+    let hour = in_an_hour().to_string();
+    assert_eq!(publish(&seen, &[]), Value::Null);
+    assert_eq!(publish(&staged, &["--not-before", &hour]), json!(hour));
+    // What was seen is not hidden by the hour of what was staged, neither rolled back to nor published.
+    seen.run("publish", &["rollback", "1"]).succeeded();
+    assert_eq!(seen.manifest(3)["not_before"], Value::Null);
+    assert_eq!(publish(&seen, &[]), Value::Null);
+    // And what was staged is not shown because other results were shown meanwhile.
+    assert_eq!(publish(&staged, &[]), json!(hour));
+    all_are_whole(&seen);
+}
+
+#[test]
 fn a_blob_that_the_store_has_lost_is_made_again() {
     let nation = Nation::published();
     let shards = nation.shards(1);

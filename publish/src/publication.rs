@@ -6,9 +6,7 @@ use anyhow::bail;
 use jiff::Timestamp;
 use results_day::{
     progress,
-    release::{
-        Attempt, Commit, EmbargoError, FORMAT, Manifest, ReleaseNumber, ReleaseStore, ShardKey, embargo,
-    },
+    release::{Attempt, Commit, FORMAT, Manifest, ReleaseNumber, ReleaseStore, ShardKey, embargo},
     shard::ENCODER,
     source::Source,
     student::RENDERER,
@@ -42,14 +40,27 @@ impl Publisher {
     }
 
     /// The embargo of what follows `base`, as things stand now.
-    fn embargo(self, base: Option<&Manifest>, data_set: &str) -> Result<Option<Timestamp>, EmbargoError> {
+    async fn embargo(
+        self,
+        store: &ReleaseStore,
+        base: Option<&Manifest>,
+        data_set: &str,
+    ) -> anyhow::Result<Option<Timestamp>> {
         let now = Timestamp::now();
         let asked = match self {
             Self::Person { not_before } => not_before,
             // It is started again with the same flags, long after the hour as well.
             Self::Watcher { not_before } => not_before.filter(|instant| base.is_none() && *instant > now),
         };
-        embargo(base, data_set, asked, now)
+        // Whose clock is slow must not hide what was seen, nor put off what is about to open.
+        let now = if asked.is_some() { now.max(store.now().await?) } else { now };
+        Ok(match base {
+            None => embargo(&[], data_set, asked, now)?,
+            Some(base) if base.source.data_set == data_set => {
+                embargo(std::slice::from_ref(base), data_set, asked, now)?
+            }
+            Some(base) => embargo(&store.kept_by(base).await?, data_set, asked, now)?,
+        })
     }
 }
 
@@ -78,7 +89,7 @@ pub async fn publish(
         };
         if let Some(base) = &base
             && missing.is_empty()
-            && says_the_same(source, base, publisher).await?
+            && says_the_same(source, store, base, publisher).await?
         {
             return Ok(Outcome::Unchanged(base.number));
         }
@@ -94,7 +105,7 @@ pub async fn publish(
         }
         let (manifest, shards) = prepare(source, store, base.as_ref(), &missing, publisher).await?;
         // A store that dawdled may have taken the time in which the hour could be moved.
-        publisher.embargo(base.as_ref(), &manifest.source.data_set)?;
+        publisher.embargo(store, base.as_ref(), &manifest.source.data_set).await?;
         match store.commit(&manifest).await? {
             Commit::Won => {
                 return Ok(Outcome::Published {
@@ -117,10 +128,15 @@ pub async fn publish(
 
 /// Whether a release on top of `base` would say nothing new. On top of a rollback it does: what a person publishes
 /// ends that, even if nothing has changed since what it repeats.
-async fn says_the_same(source: &dyn Source, base: &Manifest, publisher: Publisher) -> anyhow::Result<bool> {
+async fn says_the_same(
+    source: &dyn Source,
+    store: &ReleaseStore,
+    base: &Manifest,
+    publisher: Publisher,
+) -> anyhow::Result<bool> {
     Ok(!base.is_rollback()
         && plan::is_up_to_date(source, base).await?
-        && publisher.embargo(Some(base), &base.source.data_set)? == base.not_before)
+        && publisher.embargo(store, Some(base), &base.source.data_set).await? == base.not_before)
 }
 
 /// Brings every blob of the next release into the store. Nothing is visible before its commit.
@@ -141,7 +157,7 @@ async fn prepare(
             base.number
         );
     }
-    let not_before = publisher.embargo(base, &origin.data_set)?;
+    let not_before = publisher.embargo(store, base, &origin.data_set).await?;
     let changed = match base {
         Some(base) => plan::changed_since(reader.as_mut(), base).await?.map(|changed| (base, changed)),
         None => None,

@@ -39,6 +39,10 @@ use serving::{Knowledge, Serving, Shared};
 /// How long calls in the background, to the database above all, may take to end when the server stops.
 const LAST_CALLS: Duration = Duration::from_secs(1);
 
+/// Sent to whoever writes more to a file than is allowed, and by default the end of it; whoever catches it gets an error
+/// like that of a full disk. The number is Linux's on most processors.
+const SIGXFSZ: i32 = 25;
+
 fn main() -> ExitCode {
     tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or("info".into()))
@@ -57,8 +61,6 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let (bucket, database) = arguments.bucket_and_database()?;
     let store = bucket.open()?;
-    let directory = Arc::new(CacheDirectory::open(&arguments.cache_dir)?);
-    let opened = Arc::new(Opened::read(directory.clone()));
 
     // Everything but the serving itself lives on this runtime: connections belong to the one that made them.
     let runtime = runtime::Builder::new_multi_thread()
@@ -67,6 +69,9 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         .thread_name("background")
         .enable_all()
         .build()?;
+    let _too_large = runtime.block_on(async { signal(SignalKind::from_raw(SIGXFSZ)) })?;
+    let directory = Arc::new(CacheDirectory::open(&arguments.cache_dir)?);
+    let opened = Arc::new(Opened::read(directory.clone()));
     let (source, cache) = {
         let _its_own = runtime.enter();
         (database.as_deref().map(source::connect).transpose()?, cache::connect(&arguments.cache)?)

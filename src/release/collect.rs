@@ -70,7 +70,7 @@ impl ReleaseStore {
             if doomed.is_empty() {
                 return Ok(doomed.summary(None));
             }
-            let fence = Manifest { oldest, ..current.repeated(current) };
+            let fence = Manifest { oldest, ..current.repeated(current, current.not_before) };
             if self.commit(&fence).await? == Commit::Lost {
                 continue;
             }
@@ -89,7 +89,7 @@ impl ReleaseStore {
     /// The releases that are kept, the newest last, and what the store lists of them. They are asked for by their
     /// numbers: a listing that lags would leave some out, and what they name would be taken away.
     async fn listed(&self) -> Result<Vec<Kept>, ReleaseError> {
-        let listed = self.list(&Path::from(ReleaseNumber::FOLDER)).await?;
+        let listed = self.list(ReleaseNumber::FOLDER).await?;
         let mut listed: HashMap<Path, ObjectMeta> =
             listed.into_iter().map(|object| (object.location.clone(), object)).collect();
         let kept = self.kept().await?.into_iter().map(|manifest| {
@@ -115,16 +115,15 @@ impl ReleaseStore {
         // A probe is spared as long as anybody may still be at it, to whom it would look as if the store had lost it.
         let probes = Spared { grace: spared.grace.max(PROBING), ..spared };
         for (folder, spared) in [(ShardKey::FOLDER, spared), ("probes", probes)] {
-            let there = self.list(&Path::from(folder)).await?;
+            let there = self.list(folder).await?;
             let is_doomed =
                 |object: &ObjectMeta| is_old(object, spared, now) && !named.contains(&object.location);
             objects.extend(there.into_iter().filter(is_doomed));
         }
-        let manifests =
-            self.list(&Path::from(ReleaseNumber::FOLDER)).await?.into_iter().filter_map(|object| {
-                let number = ReleaseNumber::at(&object.location)?;
-                (number < oldest && object.size > MAX_TOMBSTONE).then_some(number)
-            });
+        let manifests = self.list(ReleaseNumber::FOLDER).await?.into_iter().filter_map(|object| {
+            let number = ReleaseNumber::at(&object.location)?;
+            (number < oldest && object.size > MAX_TOMBSTONE).then_some(number)
+        });
         let mut releases: Vec<_> = manifests.collect();
         releases.sort_unstable();
         Ok(Doomed { oldest, releases, objects, litter: litter::find(self.directory(), now, spared.grace)? })
@@ -145,12 +144,8 @@ impl ReleaseStore {
         litter::remove(&doomed.litter)
     }
 
-    async fn list(&self, folder: &Path) -> Result<Vec<ObjectMeta>, ReleaseError> {
-        self.objects.list(Some(folder)).try_collect().await.map_err(ReleaseError::store("listing", folder))
-    }
-
     /// The time by the store's clock, which is the one that says when an object was written.
-    async fn now(&self) -> Result<Timestamp, ReleaseError> {
+    pub async fn now(&self) -> Result<Timestamp, ReleaseError> {
         let path = Path::from(format!("probes/{}", random::hex_u64()));
         self.objects.put(&path, "now".into()).await.map_err(ReleaseError::store("creating", &path))?;
         let written = self.objects.head(&path).await.map_err(ReleaseError::store("reading", &path))?;

@@ -33,7 +33,7 @@ pub struct ShardKey {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
     /// Not a release's number.
-    #[error("a release has a number from 1 up")]
+    #[error("a release has a number from 1 up, without a sign or leading zeros")]
     Number,
     /// Not a SHA-256.
     #[error("a digest has 64 lower-case hexadecimal digits")]
@@ -88,7 +88,8 @@ impl FromStr for ReleaseNumber {
     type Err = KeyError;
 
     fn from_str(text: &str) -> Result<Self, KeyError> {
-        text.parse::<NonZeroU64>().map(Self::from).map_err(|_| KeyError::Number)
+        let number = text.parse::<NonZeroU64>().map(Self::from).map_err(|_| KeyError::Number)?;
+        if number.to_string() == text { Ok(number) } else { Err(KeyError::Number) }
     }
 }
 

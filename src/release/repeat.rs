@@ -4,8 +4,8 @@ use super::{Attempt, Manifest};
 
 impl Manifest {
     /// The release on top of `current` that names this one's shards again, read from the same snapshot: what has
-    /// changed since then is answered live, so no superseded mark comes back.
-    pub fn repeated(&self, current: &Manifest) -> Self {
+    /// changed since then is answered live, so no superseded mark comes back. `not_before` is its data set's hour.
+    pub fn repeated(&self, current: &Manifest, not_before: Option<Timestamp>) -> Self {
         let is_fence = self.number == current.number;
         Self {
             number: current.number.next(),
@@ -15,7 +15,7 @@ impl Manifest {
             oldest: current.oldest,
             attempt: Attempt::random(),
             created: Timestamp::now(),
-            not_before: self.embargo_on_top_of(current),
+            not_before,
             ..self.clone()
         }
     }

@@ -1,4 +1,4 @@
-use super::{Commit, Manifest, ReleaseError, ReleaseNumber, ReleaseStore};
+use super::{Commit, Manifest, ReleaseError, ReleaseNumber, ReleaseStore, embargo::hour_of};
 
 impl ReleaseStore {
     /// Commits a release that names the shards of an older one again, after reading all of them. `None` where the
@@ -40,6 +40,8 @@ impl ReleaseStore {
             return Ok(None);
         }
         self.verify(number).await?;
-        Ok(Some(old.repeated(current)))
+        let kept = self.kept_by(current).await?;
+        let not_before = hour_of(&kept, &old.source.data_set).unwrap_or(old.not_before);
+        Ok(Some(old.repeated(current, not_before)))
     }
 }

@@ -2,7 +2,7 @@ use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
-use object_store::{Error, ObjectStore, ObjectStoreExt, PutMode, PutOptions, path::Path};
+use object_store::{Error, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, path::Path};
 use tokio::time::Instant;
 
 use super::{Digest, Manifest, ManifestError, ReleaseError, ReleaseNumber, ShardEntry, ShardKey};
@@ -25,10 +25,13 @@ const MAX_MANIFEST: u64 = 256 << 20;
 /// Manifests read at once.
 const AT_ONCE: usize = 8;
 
-/// How often a shard is put before its failure is that of the publication. The first error comes when the store dies;
+/// How often a listing is asked for, and how often a shard is put before its failure is that of the publication. The first error comes when the store dies;
 /// by the next put it is away, and then it is asked below us until it is back.
-const PUTS: u32 = 3;
+const TRIES: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(100);
+
+/// A listing that fails sooner than this failed on the way, and is worth asking for again.
+const BLIP: Duration = Duration::from_secs(1);
 
 /// A store that let us wait so long for an error was asked for long enough.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -96,7 +99,7 @@ impl ReleaseStore {
     }
 
     /// The manifests of the releases that `current` keeps, itself included.
-    async fn kept_by(&self, current: &Manifest) -> Result<Vec<Manifest>, ReleaseError> {
+    pub async fn kept_by(&self, current: &Manifest) -> Result<Vec<Manifest>, ReleaseError> {
         let before = std::iter::successors(Some(current.oldest), |number| Some(number.next()))
             .take_while(|number| *number < current.number);
         let before = stream::iter(before)
@@ -107,12 +110,22 @@ impl ReleaseStore {
     }
 
     async fn greatest_listed(&self) -> Result<Option<ReleaseNumber>, ReleaseError> {
-        let folder = Path::from(ReleaseNumber::FOLDER);
-        let numbers = self
-            .objects
-            .list(Some(&folder))
-            .try_fold(None, async |greatest, object| Ok(ReleaseNumber::at(&object.location).max(greatest)));
-        numbers.await.map_err(ReleaseError::store("listing", &folder))
+        let listed = self.list(ReleaseNumber::FOLDER).await?;
+        Ok(listed.iter().filter_map(|object| ReleaseNumber::at(&object.location)).max())
+    }
+
+    /// Everything in a folder. An answer that was cut off is asked for again: the client below does not.
+    pub(super) async fn list(&self, folder: &str) -> Result<Vec<ObjectMeta>, ReleaseError> {
+        let (started, path) = (Instant::now(), Path::from(folder));
+        let mut tries = 1;
+        loop {
+            match self.objects.list(Some(&path)).try_collect().await {
+                Err(_) if tries < TRIES && started.elapsed() < BLIP => {}
+                listed => return listed.map_err(ReleaseError::store("listing", folder)),
+            }
+            tokio::time::sleep(PAUSE).await;
+            tries += 1;
+        }
     }
 
     /// The manifest of a release, if there is such a release.
@@ -138,10 +151,9 @@ impl ReleaseStore {
 
     /// The shards of a release whose blobs the store does not list with the length that they have.
     pub async fn missing(&self, manifest: &Manifest) -> Result<Vec<ShardKey>, ReleaseError> {
-        let folder = Path::from(ShardKey::FOLDER);
-        let listed = self.objects.list(Some(&folder)).map_ok(|object| (object.location, object.size));
+        let listed = self.list(ShardKey::FOLDER).await?;
         let listed: HashMap<Path, u64> =
-            listed.try_collect().await.map_err(ReleaseError::store("listing", &folder))?;
+            listed.into_iter().map(|object| (object.location, object.size)).collect();
         let missing =
             manifest.shards.iter().filter(|shard| listed.get(&shard.key.path()) != Some(&shard.bytes));
         Ok(missing.map(|shard| shard.key.clone()).collect())
@@ -156,7 +168,7 @@ impl ReleaseStore {
         let mut tries = 1;
         loop {
             match self.put_shard_once(key, blob.clone()).await {
-                Err(ReleaseError::Store { .. }) if tries < PUTS && started.elapsed() < PATIENCE => {}
+                Err(ReleaseError::Store { .. }) if tries < TRIES && started.elapsed() < PATIENCE => {}
                 put => return put,
             }
             tokio::time::sleep(PAUSE).await;
