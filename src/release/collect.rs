@@ -11,8 +11,8 @@ use super::{
     Commit, Manifest, ReleaseError, ReleaseNumber, ReleaseStore, ShardKey,
     litter::{self, Litter},
     manifest::{MAX_TOMBSTONE, Tombstone},
+    probe::{self, timestamp},
 };
-use crate::random;
 
 /// What a collection spares.
 #[derive(Debug, Clone, Copy)]
@@ -114,7 +114,7 @@ impl ReleaseStore {
         let mut objects = Vec::new();
         // A probe is spared as long as anybody may still be at it, to whom it would look as if the store had lost it.
         let probes = Spared { grace: spared.grace.max(PROBING), ..spared };
-        for (folder, spared) in [(ShardKey::FOLDER, spared), ("probes", probes)] {
+        for (folder, spared) in [(ShardKey::FOLDER, spared), (probe::FOLDER, probes)] {
             let there = self.list(folder).await?;
             let is_doomed =
                 |object: &ObjectMeta| is_old(object, spared, now) && !named.contains(&object.location);
@@ -142,15 +142,6 @@ impl ReleaseStore {
         let deleted = deleted.try_for_each(|_| future::ready(Ok(())));
         deleted.await.map_err(ReleaseError::store("deleting", "what no release names"))?;
         litter::remove(&doomed.litter)
-    }
-
-    /// The time by the store's clock, which is the one that says when an object was written.
-    pub async fn now(&self) -> Result<Timestamp, ReleaseError> {
-        let path = Path::from(format!("probes/{}", random::hex_u64()));
-        self.objects.put(&path, "now".into()).await.map_err(ReleaseError::store("creating", &path))?;
-        let written = self.objects.head(&path).await.map_err(ReleaseError::store("reading", &path))?;
-        self.objects.delete(&path).await.map_err(ReleaseError::store("deleting", &path))?;
-        Ok(timestamp(&written))
     }
 
     /// Puts a tombstone in the place of the manifest of a release that is not kept. Of all objects in the bucket only
@@ -215,9 +206,4 @@ fn oldest(kept: &[Kept], spared: Spared, now: Timestamp) -> ReleaseNumber {
 fn is_old(object: &ObjectMeta, spared: Spared, now: Timestamp) -> bool {
     let grace = i64::try_from(spared.grace.as_secs()).unwrap_or(i64::MAX);
     object.last_modified.timestamp().saturating_add(grace) < now.as_second()
-}
-
-/// To the second, which is all that a store says.
-fn timestamp(object: &ObjectMeta) -> Timestamp {
-    Timestamp::from_second(object.last_modified.timestamp()).unwrap_or(Timestamp::MIN)
 }
