@@ -9,7 +9,7 @@ use std::{
     fs::{self, OpenOptions},
     io::Write,
     os::unix::fs::symlink,
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use jiff::{SignedDuration, Timestamp};
@@ -215,20 +215,63 @@ fn a_cache_directory_that_is_deleted_under_a_server_is_made_anew() {
     assert_eq!(server.student(9).problem(), "live-unavailable");
 }
 
+/// Overwrites what the server has mapped of a shard with these bytes, as broken memory would. Only root may.
+fn break_mapped(server: &Server, whole: &[u8]) {
+    let process = PathBuf::from(format!("/proc/{}", server.id()));
+    let maps = fs::read_to_string(process.join("maps")).unwrap();
+    let broken: Vec<u8> = whole.iter().map(|byte| byte ^ 0x55).collect();
+    let mapped = maps.lines().filter(|line| line.ends_with("(deleted)")).filter_map(|line| {
+        let file = process.join("map_files").join(line.split(' ').next()?);
+        (fs::read(&file).unwrap() == whole).then_some(file)
+    });
+    let files: Vec<_> = mapped.collect();
+    assert_eq!(files.len(), 1, "the shard is mapped once: {maps}");
+    OpenOptions::new().write(true).open(&files[0]).unwrap().write_all(&broken).unwrap();
+}
+
 /// Overwrites the whole file where it lies, index and all.
-fn break_in_place(path: &PathBuf) {
+fn break_in_place(path: &Path) {
     let bytes: Vec<u8> = fs::read(path).unwrap().iter().map(|byte| byte ^ 0x55).collect();
     OpenOptions::new().write(true).open(path).unwrap().write_all(&bytes).unwrap();
 }
 
 #[test]
-fn a_shard_that_is_damaged_under_a_server_is_fetched_again_and_nobody_sees_it() {
+fn a_file_that_is_overwritten_or_shortened_under_a_server_is_written_again_and_nobody_sees_it() {
+    let nation = Nation::published();
+    let server = nation.serve_static().serving(1);
+    let (path, whole) = shard(&nation, 1, 0);
+    // The server needs no store for it.
+    fs::rename(nation.bucket(), nation.path("bucket.away")).unwrap();
+    let shorten =
+        |path: &Path, bytes| OpenOptions::new().write(true).open(path).unwrap().set_len(bytes).unwrap();
+    let breaks: [&dyn Fn(&Path); 4] =
+        [&break_in_place, &|path| shorten(path, 0), &|path| shorten(path, 5_000), &|path| {
+            fs::write(path, "").unwrap()
+        }];
+    for (done, damage) in breaks.iter().enumerate() {
+        damage(&path);
+        all_are_hits(&nation, &server);
+        eventually("the file is whole again", || (fs::read(&path).unwrap() == whole).then_some(()));
+        all_are_hits(&nation, &server);
+        let said =
+            || (server.logged("the cache directory holds the whole release").len() == done + 1).then_some(());
+        eventually("it was said once", said);
+    }
+    fs::write(nation.path("cache/manifest.json"), "{}").unwrap();
+    manifest_is_cached(&nation, 1);
+    said(&server, "a shard is damaged", 0);
+    let server = server.restart().serving(1);
+    all_are_hits(&nation, &server);
+}
+
+#[test]
+fn a_shard_that_is_damaged_in_memory_is_fetched_again_and_nobody_sees_it() {
     let nation = Nation::published();
     let server = nation.serve_static().serving(1);
     let (path, whole) = shard(&nation, 1, 0);
     let mut client = server.client();
     for round in 1..=3 {
-        break_in_place(&path);
+        break_mapped(&server, &whole);
         eventually("the shard is repaired", || {
             let answer = client.get("/student/7.json");
             if answer.status == 503 {
@@ -253,10 +296,11 @@ fn without_the_store_a_damaged_shard_is_answered_live_or_not_at_all_until_it_is_
     let server = nation.serve_static().serving(1);
     let live = nation.serve_with(&["--cache-dir", "live", DATABASE[0], DATABASE[1]]).serving(1);
     let bucket = nation.path("bucket.away");
-    let (path, _) = shard(&nation, 1, 0);
+    let (_, whole) = shard(&nation, 1, 0);
     fs::rename(nation.bucket(), &bucket).unwrap();
-    break_in_place(&path);
-    break_in_place(&nation.path("live/shards").join(path.file_name().unwrap()));
+    for server in [&server, &live] {
+        break_mapped(server, &whole);
+    }
     let before = std::time::Instant::now();
     eventually("a repair has failed more than once", || {
         for id in [7, 500, 999] {

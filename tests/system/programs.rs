@@ -66,6 +66,10 @@ impl Running {
         Self(command.spawn().unwrap())
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.0.id()
+    }
+
     /// Starts it with nobody listening to what it says.
     pub(crate) fn start_silent(command: &mut Command) -> Self {
         Self::start(command.stdout(Stdio::null()).stderr(Stdio::null()))

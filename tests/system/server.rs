@@ -128,6 +128,11 @@ impl Server {
         self.running.terminate();
     }
 
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.running.id()
+    }
+
     pub(crate) fn ended(&mut self) -> ExitStatus {
         self.running.ended(STOPPING)
     }

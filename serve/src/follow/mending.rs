@@ -7,7 +7,7 @@ use std::{
 use results_day::release::ReleaseStore;
 
 use crate::{
-    release_cache::{CacheDirectory, Repaired},
+    release_cache::{CacheDirectory, LoadedRelease, Repaired, blocking},
     serving::Shared,
 };
 
@@ -41,13 +41,12 @@ impl Mending {
             return;
         }
         let Some(release) = shared.serving().release.clone() else { return };
-        if !damaged && directory.holds(&release) {
-            *self = Self::default();
-            return;
-        }
-        if !damaged && directory.claim().is_err() {
-            self.failed = Some(Instant::now());
-            return;
+        if !damaged {
+            match look(directory, &release).await {
+                OnDisk::Whole => return *self = Self::default(),
+                OnDisk::Unwritable => return self.failed = Some(Instant::now()),
+                OnDisk::Lacking => {}
+            }
         }
         match directory.repair(&release, store).await {
             Ok(repaired) => self.take(repaired, shared),
@@ -55,7 +54,11 @@ impl Mending {
         }
     }
 
-    fn take(&mut self, Repaired { release, damaged: shards, unkept }: Repaired, shared: &'static Shared) {
+    fn take(
+        &mut self,
+        Repaired { release, damaged: shards, rewritten, unkept }: Repaired,
+        shared: &'static Shared,
+    ) {
         let number = release.manifest.number.get();
         shared.update(|serving| serving.release = Some(Arc::new(release)));
         // Whoever saw the release before this one can report nothing more.
@@ -66,7 +69,7 @@ impl Mending {
         match unkept {
             None => {
                 *self = Self::default();
-                tracing::info!(release = number, "the cache directory holds the whole release");
+                tracing::info!(release = number, rewritten, "the cache directory holds the whole release");
             }
             Some(error) => self.fail(&error),
         }
@@ -78,4 +81,22 @@ impl Mending {
             tracing::error!(%error, "the copy of the release could not be made whole; it is tried again");
         }
     }
+}
+
+/// What a restart would find of the current release.
+enum OnDisk {
+    Whole,
+    Lacking,
+    /// Nothing can be written there.
+    Unwritable,
+}
+
+async fn look(directory: &Arc<CacheDirectory>, release: &Arc<LoadedRelease>) -> OnDisk {
+    let (directory, release) = (directory.clone(), release.clone());
+    let looked = blocking(move || match directory.holds(&release) {
+        true => OnDisk::Whole,
+        false if directory.claim().is_err() => OnDisk::Unwritable,
+        false => OnDisk::Lacking,
+    });
+    looked.await.unwrap_or(OnDisk::Unwritable)
 }

@@ -7,29 +7,30 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use bytes::Bytes;
-use memmap2::Mmap;
 use results_day::{
     release::{Digest, Manifest, ManifestError, ReleaseError, ReleaseNumber, ShardEntry},
-    shard::Shard,
     whole,
 };
 
-use super::LoadedRelease;
+use super::{
+    LoadedRelease,
+    loaded::Held,
+    mapping::{Stamp, map_a_copy},
+};
 
 /// The directory where one server keeps its copy of the current release.
 ///
 /// `manifest.json` names the release and is written when every shard of it is here; `shards/` holds the
 /// blobs under their hashes; `changes.ndjson` is the journal of changes; `opened` names the data set that was opened;
 /// `lock` keeps a second server out. A file is written under another name, renamed when it is whole, and never changed
-/// after that.
+/// after that; what somebody else does to it is noticed by its [`Stamp`].
 #[derive(Debug)]
 pub(crate) struct CacheDirectory {
     path: PathBuf,
     /// The lock, while this server has it. Without it nothing is written here.
     lock: Mutex<Option<File>>,
-    /// The release whose manifest was last found or written here.
-    settled: Mutex<Option<ReleaseNumber>>,
+    /// The release whose manifest was last found or written here, and the file's stamp.
+    settled: Mutex<Option<(ReleaseNumber, Stamp)>>,
 }
 
 /// Why the local copy cannot be used.
@@ -100,7 +101,7 @@ impl CacheDirectory {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             json => {
                 let manifest = manifest_from_json(&json.map_err(io_at(&path))?)?;
-                self.has_settled(manifest.number);
+                self.has_settled(manifest.number)?;
                 Ok(Some(manifest))
             }
         }
@@ -110,17 +111,16 @@ impl CacheDirectory {
         self.claim()?;
         let path = self.manifest();
         whole::write(&path, &manifest.to_json()?).map_err(io_at(&path))?;
-        self.has_settled(manifest.number);
-        Ok(())
+        self.has_settled(manifest.number)
     }
 
     /// Maps a shard that is here and is what it should be; `None` where it is not here.
-    pub(super) fn map_shard(&self, entry: &ShardEntry) -> Result<Option<Shard>, CacheError> {
+    pub(super) fn map_shard(&self, entry: &ShardEntry) -> Result<Option<Held>, CacheError> {
         map(&self.shard(entry), entry)
     }
 
     /// Writes a shard here and maps it.
-    pub(super) fn write_shard(&self, entry: &ShardEntry, blob: &[u8]) -> Result<Shard, CacheError> {
+    pub(super) fn write_shard(&self, entry: &ShardEntry, blob: &[u8]) -> Result<Held, CacheError> {
         self.claim()?;
         let path = self.shard(entry);
         let written = match whole::write(&path, blob) {
@@ -134,22 +134,25 @@ impl CacheDirectory {
         map(&path, entry)?.ok_or_else(missing)
     }
 
-    /// Whether a shard of this length lies here; nobody has looked at its bytes.
-    pub(super) fn has(&self, entry: &ShardEntry) -> bool {
-        fs::metadata(self.shard(entry)).is_ok_and(|file| file.len() == entry.bytes)
+    /// Whether the shard's file is the one that was checked, as far as can be told without reading it.
+    pub(super) fn has(&self, entry: &ShardEntry, held: &Held) -> bool {
+        held.stamp().is_some_and(|stamp| Stamp::at(&self.shard(entry)).is_ok_and(|now| now == stamp))
     }
 
     /// Whether a server that starts would find this release here, as far as can be told without reading it.
     pub(crate) fn holds(&self, release: &LoadedRelease) -> bool {
         let settled = *self.settled.lock().unwrap_or_else(PoisonError::into_inner);
-        release.is_kept()
-            && settled == Some(release.manifest.number)
-            && self.manifest().exists()
-            && fs::read_dir(self.shards()).is_ok_and(|files| files.count() >= release.manifest.shards.len())
+        let manifest = Stamp::at(&self.manifest()).ok().map(|stamp| (release.manifest.number, stamp));
+        manifest.is_some()
+            && settled == manifest
+            && release.shards().all(|(entry, held)| self.has(entry, held))
     }
 
-    fn has_settled(&self, number: ReleaseNumber) {
-        *self.settled.lock().unwrap_or_else(PoisonError::into_inner) = Some(number);
+    fn has_settled(&self, number: ReleaseNumber) -> Result<(), CacheError> {
+        let path = self.manifest();
+        let stamp = Stamp::at(&path).map_err(io_at(&path))?;
+        *self.settled.lock().unwrap_or_else(PoisonError::into_inner) = Some((number, stamp));
+        Ok(())
     }
 
     /// Deletes the blobs that neither this release names nor the one whose manifest lies here. Mapped ones live on until
@@ -217,16 +220,11 @@ fn lies_at(file: &File, path: &Path) -> bool {
 }
 
 /// Maps a blob and checks it against its manifest; `None` where there is no such file.
-fn map(path: &Path, entry: &ShardEntry) -> Result<Option<Shard>, CacheError> {
-    let file = match File::open(path) {
+fn map(path: &Path, entry: &ShardEntry) -> Result<Option<Held>, CacheError> {
+    let (blob, stamp) = match map_a_copy(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        file => file.map_err(io_at(path))?,
+        mapped => mapped.map_err(io_at(path))?,
     };
-    #[expect(unsafe_code, reason = "serving without copying needs mapped memory")]
-    // SAFETY: nobody changes the file while it is mapped. Whoever writes in this directory, which is one server at a
-    // time, renames a file there when it is whole, and only ever unlinks it, which leaves the mapping alone.
-    let mapped = unsafe { Mmap::map(&file) }.map_err(io_at(path))?;
-    let blob = Bytes::from_owner(mapped);
     let digest = Digest::of(&blob);
     if blob.len() as u64 != entry.bytes || digest != entry.key.digest {
         return Err(CacheError::Release(ReleaseError::Different {
@@ -234,7 +232,7 @@ fn map(path: &Path, entry: &ShardEntry) -> Result<Option<Shard>, CacheError> {
             problem: format!("{} bytes with the SHA-256 {digest}", blob.len()),
         }));
     }
-    Ok(Some(entry.open(blob)?))
+    Ok(Some(Held::on_disk(entry.open(blob)?, stamp)))
 }
 
 fn manifest_from_json(json: &[u8]) -> Result<Manifest, CacheError> {

@@ -40,7 +40,8 @@ impl CacheDirectory {
                  the store"
             );
         }
-        if let Err(error) = self.settle(&release) {
+        let (release, settled) = self.settle(release).await?;
+        if let Err(error) = settled {
             tracing::error!(
                 %error,
                 release = release.manifest.number.get(),
@@ -52,10 +53,18 @@ impl CacheDirectory {
 
     /// Makes the release the one that the next server finds, if all of it is on disk; until then that is the release
     /// before it, whole. Whether it succeeds is no matter to whoever asks this server.
-    pub(super) fn settle(&self, release: &LoadedRelease) -> Result<(), CacheError> {
-        let manifest = &release.manifest;
-        let written = if release.is_kept() { self.write_manifest(manifest) } else { Ok(()) };
-        written.and(self.forget_all_but(manifest))
+    pub(super) async fn settle(
+        self: &Arc<Self>,
+        release: LoadedRelease,
+    ) -> Result<(LoadedRelease, Result<(), CacheError>), CacheError> {
+        let directory = self.clone();
+        blocking(move || {
+            let manifest = &release.manifest;
+            let written = if release.is_kept() { directory.write_manifest(manifest) } else { Ok(()) };
+            let settled = written.and(directory.forget_all_but(manifest));
+            (release, settled)
+        })
+        .await
     }
 
     async fn map_shards(
@@ -81,7 +90,7 @@ impl CacheDirectory {
     async fn find(self: &Arc<Self>, entry: &ShardEntry, store: &ReleaseStore) -> Result<Held, CacheError> {
         let (directory, wanted) = (self.clone(), entry.clone());
         match blocking(move || directory.map_shard(&wanted)).await? {
-            Ok(Some(shard)) => return Ok(Held::on_disk(shard)),
+            Ok(Some(held)) => return Ok(held),
             Ok(None) => {}
             Err(error) => tracing::warn!(%error, "a cached shard is unusable; fetching it again"),
         }
@@ -102,15 +111,15 @@ impl CacheDirectory {
     pub(super) async fn keep(self: &Arc<Self>, entry: &ShardEntry, blob: Bytes) -> Result<Held, CacheError> {
         let (directory, entry) = (self.clone(), entry.clone());
         blocking(move || match directory.write_shard(&entry, &blob) {
-            Ok(shard) => Ok(Held::on_disk(shard)),
-            Err(error) => Ok(Held { shard: entry.open(blob)?, unkept: Some(error.to_string().into()) }),
+            Ok(held) => Ok(held),
+            Err(error) => Ok(Held::in_memory(entry.open(blob)?, &error.to_string())),
         })
         .await?
     }
 }
 
 /// Runs what waits for a disk or hashes a shard on a thread that may block.
-pub(super) async fn blocking<T: Send + 'static>(
+pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, CacheError> {
     tokio::task::spawn_blocking(work).await.map_err(|_| CacheError::Interrupted)

@@ -6,6 +6,8 @@ use results_day::{
     student::StudentId,
 };
 
+use super::mapping::Stamp;
+
 /// A release whose every shard is here, checked and mapped.
 #[derive(Debug)]
 pub(crate) struct LoadedRelease {
@@ -19,8 +21,8 @@ pub(crate) struct LoadedRelease {
 #[derive(Debug, Clone)]
 pub(super) struct Held {
     pub(super) shard: Shard,
-    /// Why it is in memory and not on disk, if so.
-    pub(super) unkept: Option<Arc<str>>,
+    /// The file that a restart would find, or why there is none.
+    kept: Result<Stamp, Arc<str>>,
 }
 
 impl LoadedRelease {
@@ -41,14 +43,14 @@ impl LoadedRelease {
         self.manifest.source.data_set == other.source.data_set
     }
 
-    /// Whether all of it is on disk, so that a restart needs no store.
-    pub(crate) fn is_kept(&self) -> bool {
+    /// Whether all of it was written to disk, so that a restart needs no store.
+    pub(super) fn is_kept(&self) -> bool {
         self.unkept().next().is_none()
     }
 
     /// Why shards are not on disk, one reason for each.
     pub(super) fn unkept(&self) -> impl Iterator<Item = &str> {
-        self.shards.iter().filter_map(|held| held.unkept.as_deref())
+        self.shards.iter().filter_map(|held| held.kept.as_ref().err().map(|why| &**why))
     }
 
     /// The shards, for a release that names some of them again.
@@ -58,7 +60,16 @@ impl LoadedRelease {
 }
 
 impl Held {
-    pub(super) fn on_disk(shard: Shard) -> Self {
-        Self { shard, unkept: None }
+    pub(super) fn on_disk(shard: Shard, stamp: Stamp) -> Self {
+        Self { shard, kept: Ok(stamp) }
+    }
+
+    pub(super) fn in_memory(shard: Shard, why: &str) -> Self {
+        Self { shard, kept: Err(why.into()) }
+    }
+
+    /// Of the file that was checked, where there is one.
+    pub(super) fn stamp(&self) -> Option<Stamp> {
+        self.kept.as_ref().ok().copied()
     }
 }

@@ -13,15 +13,17 @@ use super::{
 #[derive(Debug)]
 pub(crate) struct Repaired {
     pub(crate) release: LoadedRelease,
-    /// How many of its shards were damaged.
+    /// How many of its shards were damaged in memory.
     pub(crate) damaged: usize,
+    /// How many of the others were not on disk as they had been left there.
+    pub(crate) rewritten: usize,
     /// Why it is not whole on disk, if so.
     pub(crate) unkept: Option<String>,
 }
 
 impl CacheDirectory {
     /// Looks at every byte of the current release and makes it whole: a damaged shard comes from the store again, and a
-    /// file that is missing is written again.
+    /// file that is missing, or that somebody has written into or shortened, is written again.
     ///
     /// What is broken on disk is replaced and not corrected: its pages may be mapped by a request at work.
     pub(crate) async fn repair(
@@ -31,29 +33,50 @@ impl CacheDirectory {
     ) -> Result<Repaired, CacheError> {
         let shards: Vec<_> =
             current.shards().map(|(entry, held)| self.mend(entry, held.clone(), store)).collect();
-        let shards: Vec<(Held, bool)> = stream::iter(shards).buffered(AT_ONCE).try_collect().await?;
-        let damaged = shards.iter().filter(|(_, damaged)| *damaged).count();
-        let shards = shards.into_iter().map(|(held, _)| held).collect();
-        let release = LoadedRelease::new(current.manifest.clone(), shards);
-        let settled = self.settle(&release).map_err(|error| error.to_string());
-        let unkept = release.unkept().next().map(str::to_owned).or(settled.err());
-        Ok(Repaired { release, damaged, unkept })
+        let shards: Vec<(Held, Found)> = stream::iter(shards).buffered(AT_ONCE).try_collect().await?;
+        let count = |wanted| shards.iter().filter(|(_, found)| *found == wanted).count();
+        let (damaged, rewritten) = (count(Found::Damaged), count(Found::NotOnDisk));
+        let release =
+            LoadedRelease::new(current.manifest.clone(), shards.into_iter().map(|(held, _)| held).collect());
+        let (release, settled) = self.settle(release).await?;
+        let unkept =
+            release.unkept().next().map(str::to_owned).or(settled.err().map(|error| error.to_string()));
+        Ok(Repaired { release, damaged, rewritten, unkept })
     }
 
-    /// One shard as it should be, and whether it was damaged.
+    /// One shard as it should be, and how it was found.
     async fn mend(
         self: &Arc<Self>,
         entry: &ShardEntry,
         held: Held,
         store: &ReleaseStore,
-    ) -> Result<(Held, bool), CacheError> {
-        let (blob, digest) = (held.shard.blob().clone(), entry.key.digest);
-        if !blocking(move || Digest::of(&blob) == digest).await? {
-            return Ok((self.fetch_shard(entry, store).await?, true));
-        }
-        if held.unkept.is_none() && self.has(entry) {
-            return Ok((held, false));
-        }
-        Ok((self.keep(entry, held.shard.blob().clone()).await?, false))
+    ) -> Result<(Held, Found), CacheError> {
+        let (directory, entry, looked_at) = (self.clone(), entry.clone(), held.clone());
+        let found = blocking({
+            let entry = entry.clone();
+            move || match Digest::of(looked_at.shard.blob()) == entry.key.digest {
+                false => Found::Damaged,
+                true if directory.has(&entry, &looked_at) => Found::Whole,
+                true => Found::NotOnDisk,
+            }
+        })
+        .await?;
+        let held = match found {
+            Found::Whole => held,
+            Found::Damaged => self.fetch_shard(&entry, store).await?,
+            Found::NotOnDisk => self.keep(&entry, held.shard.blob().clone()).await?,
+        };
+        Ok((held, found))
     }
+}
+
+/// How a shard of the current release was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Found {
+    /// In memory and on disk.
+    Whole,
+    /// In memory, and on disk not as it was left there.
+    NotOnDisk,
+    /// Not what it should be.
+    Damaged,
 }
