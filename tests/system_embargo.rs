@@ -144,7 +144,7 @@ fn before_the_hour_every_answer_is_the_same_whoever_is_asked_for() {
         let readiness = server.readiness();
         let text = format!("ready; the release is loaded and hidden until {hour}\n");
         assert_eq!((readiness.status, String::from_utf8(readiness.body).unwrap()), (200, text));
-        assert!(!nation.path("cache/opened").exists());
+        assert_eq!(opened(&nation.path("cache")), None);
     }
 }
 
@@ -182,11 +182,52 @@ fn at_the_hour_every_server_opens_by_the_clock_with_store_and_database_away() {
     assert_eq!(servers[0].student(9).problem(), "live-unavailable");
     let data_set = nation_data_set(&nation);
     for cache in ["one", "two", "three"] {
-        let path = nation.path(cache).join("opened");
-        eventually("that it is open is written down", || {
-            (fs::read_to_string(&path).ok()? == format!("{data_set}\n")).then_some(())
-        });
+        let opened = eventually("that it is open is written down", || opened(&nation.path(cache)));
+        assert_eq!(opened, data_set);
     }
+}
+
+/// What a server has written down for the next one beside its copy of the release.
+fn remembered(cache: &Path) -> Option<Value> {
+    let json = fs::read(cache.join("embargo.json")).ok()?;
+    Some(serde_json::from_slice(&json).unwrap())
+}
+
+/// The data set that a server has written down as opened.
+fn opened(cache: &Path) -> Option<String> {
+    Some(remembered(cache)?["opened"].as_str()?.to_owned())
+}
+
+#[test]
+fn a_clock_that_was_set_forward_while_no_server_ran_opens_nothing() {
+    let hour = in_seconds(4);
+    let nation = published_for(hour);
+    let cache = nation.path("cache");
+    let mut server = nation.serve().serving(1);
+    let mut record = eventually("since when it waits is written down", || {
+        remembered(&cache).filter(|record| record["waiting"].is_object())
+    });
+    server.kill();
+    // The same as a wall clock that was set forward by an hour: it was an hour less when the wait began.
+    let since = &mut record["waiting"]["since"]["wall"];
+    let earlier = since.as_str().unwrap().parse::<Timestamp>().unwrap() - SignedDuration::from_secs(3_600);
+    *since = earlier.to_string().into();
+    fs::write(cache.join("embargo.json"), record.to_string()).unwrap();
+    let mut server = server.start_again();
+    passes(hour);
+    for restart in [true, false] {
+        server.logs("the clock says that the hour has come, and it was set forward");
+        is_hidden(&server.student(7), hour);
+        assert_eq!(server.get("/release.json").json()["clock"], "jumped");
+        if restart {
+            server = server.restart().serving(1);
+        }
+    }
+    // Whoever knows that the clock is right says so.
+    drop(server);
+    fs::remove_file(cache.join("embargo.json")).unwrap();
+    let server = nation.serve().serving(1);
+    assert_eq!(server.serves(7, &nation.document(7)), HIT);
 }
 
 /// The bucket is away, so the cached manifest says it.
@@ -220,7 +261,7 @@ fn what_was_opened_is_hidden_again_neither_by_a_restart_nor_by_a_later_hour() {
     let document = nation.document(7);
     let server = nation.serve().serving(1);
     opens_at(&server, hour, 7, &document);
-    eventually("that it is open is written down", || nation.path("cache/opened").exists().then_some(()));
+    eventually("that it is open is written down", || opened(&nation.path("cache")));
     let later = in_seconds(3_600);
     moved(&nation, 1, Some(later));
     server.switched_to(2);
@@ -233,7 +274,7 @@ fn what_was_opened_is_hidden_again_neither_by_a_restart_nor_by_a_later_hour() {
     is_hidden(&stranger.student(7), later);
     // And so does this one, when what was written down is gone.
     drop(server);
-    fs::remove_file(nation.path("cache/opened")).unwrap();
+    fs::remove_file(nation.path("cache/embargo.json")).unwrap();
     let server = nation.serve().serving(2);
     is_hidden(&server.student(7), later);
 }
@@ -243,7 +284,7 @@ fn a_release_without_an_hour_opens_its_data_set_too() {
     let nation = Nation::published();
     let document = nation.document(7);
     let server = nation.serve_static().serving(1);
-    eventually("that it is open is written down", || nation.path("cache/opened").exists().then_some(()));
+    eventually("that it is open is written down", || opened(&nation.path("cache")));
     moved(&nation, 1, Some(in_seconds(3_600)));
     server.switched_to(2);
     assert_eq!(server.serves(7, &document), HIT);
@@ -323,7 +364,7 @@ fn the_embargo_of_the_next_data_set_hides_the_one_before_it() {
     let next = Nation::seeded(2, 2_000);
     let server = nation.serve_static().serving(1);
     assert_eq!(server.serves(2_500, &nation.document(2_500)), HIT);
-    eventually("that it is open is written down", || nation.path("cache/opened").exists().then_some(()));
+    eventually("that it is open is written down", || opened(&nation.path("cache")));
     // Published beside, so that the server does not see the release before it has its hour.
     let hour = in_seconds(6);
     let beside = nation.path("beside");

@@ -169,7 +169,7 @@ fn no_disk_holds_up_the_hour() {
     let mut manifest = nation.manifest(1);
     manifest["not_before"] = hour.to_string().into();
     fs::write(nation.manifest_path(1), manifest.to_string()).unwrap();
-    fs::create_dir_all(nation.path("cache/opened.new")).unwrap();
+    fs::create_dir_all(nation.path("cache/embargo.new")).unwrap();
     let servers = [nation.serve_static(), nation.serve_with(&["--cache-dir", READ_ONLY])];
     let document = nation.document(7);
     for server in servers.map(|server| server.serving(1)) {
@@ -179,7 +179,7 @@ fn no_disk_holds_up_the_hour() {
             (answer.status == 200).then(|| assert_eq!(answer.body, document))
         });
         assert!(Timestamp::now() >= hour);
-        server.logs("results are open, and that is not written down");
+        server.logs("whether results are open is not written down");
     }
 }
 

@@ -28,7 +28,7 @@ use tokio::{
 };
 
 use arguments::Arguments;
-use embargo::{Gate, Keeper, Opened};
+use embargo::{Gate, Keeper, Remembered};
 use follow::{ChangeFollower, ReleaseFollower};
 use http::{ServeRelease, routes};
 use listen::{Sockets, Workers};
@@ -71,7 +71,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         .build()?;
     let _too_large = runtime.block_on(async { signal(SignalKind::from_raw(SIGXFSZ)) })?;
     let directory = Arc::new(CacheDirectory::open(&arguments.cache_dir)?);
-    let opened = Arc::new(Opened::read(directory.clone()));
+    let remembered = Arc::new(Remembered::read(directory.clone()));
     let (source, cache) = {
         let _its_own = runtime.enter();
         (database.as_deref().map(source::connect).transpose()?, cache::connect(&arguments.cache)?)
@@ -85,7 +85,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let stop = runtime.block_on(async { stop_signal() })?;
 
     let mut changes = source.clone().map(|source| ChangeFollower::new(source, shared, directory.clone()));
-    let releases = ReleaseFollower::new(store, directory, shared, opened.clone());
+    let releases = ReleaseFollower::new(store, directory, shared, remembered.clone());
     // Nobody is let in before this server knows what an earlier one did not live to hear: a front that is refused asks
     // another server.
     let mut stop = Box::pin(stop);
@@ -103,7 +103,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     let workers = thread::available_parallelism()?.get();
     let (sockets, addresses) = Sockets::bind(&arguments.listen, workers)?;
-    Keeper::new(shared, opened).start()?;
+    Keeper::new(shared, remembered).start()?;
     runtime.spawn(releases.run());
     if let Some(changes) = changes {
         runtime.spawn(changes.run());

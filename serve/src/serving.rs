@@ -149,21 +149,21 @@ impl Serving {
     }
 
     /// Puts a release in the place of the current one. `not_before` is its hour, or the later one to which it is known
-    /// to have been moved; `opened` says that its data set was visible before this server started.
+    /// to have been moved; `remembered` is the gate that an earlier server left for its data set.
     pub(crate) fn switch_to(
         &mut self,
         release: Arc<LoadedRelease>,
         not_before: Option<Timestamp>,
-        opened: bool,
+        remembered: Option<Gate>,
         now: Moment,
     ) {
         let same =
             self.release.as_ref().is_none_or(|current| current.is_of_the_data_set_of(&release.manifest));
-        let before = match (self.release.as_ref().map(|_| self.gate), opened) {
-            (_, true) => Some(Gate::Open),
+        let before = match (self.release.as_ref().map(|_| self.gate), remembered) {
+            (_, Some(Gate::Open)) => Some(Gate::Open),
             // What is open is so for its own data set. What is closed has seen the clock before it may have jumped.
-            (Some(Gate::Open), false) if !same => None,
-            (before, false) => before,
+            (Some(Gate::Open), remembered) if !same => remembered,
+            (before, remembered) => before.or(remembered),
         };
         self.gate = Gate::of(not_before, before, now);
         self.release = Some(release);

@@ -1,6 +1,8 @@
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+
+use super::{Clock, Moment};
 
 /// Whether the current release may be seen. Worked out beforehand, so that a request compares and reads no clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,25 +20,9 @@ pub(crate) struct Embargo {
     pub(crate) until: Timestamp,
     /// Whether the wall clock can be believed.
     pub(crate) clock: Clock,
-    /// When this server first held something of the data set back. Later releases of it do not begin anew: one that
-    /// is loaded after the wall clock jumped would take the wrong time for the right one.
+    /// When this server, or one before it, first held something of the data set back. Neither later releases of it nor
+    /// a restart begin anew: what is loaded after the wall clock jumped would take the wrong time for the right one.
     since: Moment,
-}
-
-/// What the wall clock is worth, beside the monotonic one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Clock {
-    /// It has said nothing that the monotonic clock contradicts.
-    Steady,
-    /// It says that the hour has come, and by the monotonic clock it cannot have: it was set forward.
-    Jumped,
-}
-
-/// One instant by both clocks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Moment {
-    wall: Timestamp,
-    monotonic: Instant,
 }
 
 /// How far the wall clock may run ahead of the monotonic one. Both are slewed alike; what parts them is a step: a
@@ -56,7 +42,20 @@ impl Gate {
         };
         match not_before {
             None => Self::Open,
-            Some(until) => Self::Closed(Embargo { until, clock: Clock::Steady, since }).at(now),
+            Some(until) => Self::waiting(until, since).at(now),
+        }
+    }
+
+    /// The gate of what has been held back since then, as it was then.
+    pub(super) fn waiting(until: Timestamp, since: Moment) -> Self {
+        Self::Closed(Embargo { until, clock: Clock::Steady, since })
+    }
+
+    /// Since when it is closed, if it is.
+    pub(super) fn since(self) -> Option<Moment> {
+        match self {
+            Self::Open => None,
+            Self::Closed(embargo) => Some(embargo.since),
         }
     }
 
@@ -88,15 +87,8 @@ impl Gate {
 impl Embargo {
     /// Whether, by the monotonic clock, so much time has passed.
     fn may_be_over(&self, now: Moment) -> bool {
-        let passed = now.monotonic.saturating_duration_since(self.since.monotonic);
-        let passed = SignedDuration::try_from(passed).unwrap_or(SignedDuration::MAX);
+        let passed = self.since.passed(now);
         passed.saturating_add(TOLERANCE) >= self.until.duration_since(self.since.wall)
-    }
-}
-
-impl Moment {
-    pub(crate) fn now() -> Self {
-        Self { wall: Timestamp::now(), monotonic: Instant::now() }
     }
 }
 
@@ -109,6 +101,8 @@ pub(crate) fn seconds_until(instant: Timestamp, now: Timestamp, longest: Duratio
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
 
     /// A wall clock and a monotonic one, in milliseconds. The hour is at 100,000 on the wall.

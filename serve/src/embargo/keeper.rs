@@ -5,15 +5,15 @@ use std::{
     time::Duration,
 };
 
-use super::{Clock, Gate, Moment, Opened};
+use super::{Clock, Gate, Moment, Remembered};
 use crate::serving::Shared;
 
 /// Opens the current release when its hour comes. It needs neither the store nor the database, and no disk; so that
 /// nothing which waits for one of them can hold it up, it has a thread of its own.
 pub(crate) struct Keeper {
     shared: &'static Shared,
-    opened: Arc<Opened>,
-    /// Writing down what was opened, which a dead disk may hold up for ever.
+    remembered: Arc<Remembered>,
+    /// Writing down how things stand, which a dead disk may hold up for ever.
     writing: Option<JoinHandle<()>>,
 }
 
@@ -21,8 +21,8 @@ pub(crate) struct Keeper {
 const STEP: Duration = Duration::from_millis(20);
 
 impl Keeper {
-    pub(crate) fn new(shared: &'static Shared, opened: Arc<Opened>) -> Self {
-        Self { shared, opened, writing: None }
+    pub(crate) fn new(shared: &'static Shared, remembered: Arc<Remembered>) -> Self {
+        Self { shared, remembered, writing: None }
     }
 
     /// Looks at the clock from now on, for ever.
@@ -53,25 +53,28 @@ impl Keeper {
 
     fn write_down(&mut self) {
         let serving = self.shared.serving();
-        let (Gate::Open, Some(release)) = (serving.gate, &serving.release) else { return };
+        let Some(release) = &serving.release else { return };
         let data_set = &release.manifest.source.data_set;
+        let is_due = self.remembered.note(data_set, serving.gate);
         let writes = self.writing.as_ref().is_some_and(|writing| !writing.is_finished());
-        if !writes && self.opened.is_due(data_set) {
-            let (opened, data_set) = (self.opened.clone(), data_set.clone());
-            let write = move || opened.write(&data_set);
+        if is_due && !writes {
+            let remembered = self.remembered.clone();
             // Where there is no thread to be had now, there is one later.
-            self.writing = thread::Builder::new().name("opened".to_owned()).spawn(write).ok();
+            self.writing =
+                thread::Builder::new().name("remembered".to_owned()).spawn(move || remembered.write()).ok();
         }
     }
 }
 
-fn say(gate: Gate) {
+/// Tells whoever runs the server what the clock has decided.
+pub(crate) fn say(gate: Gate) {
     match gate {
         Gate::Open => tracing::info!("the hour has come; results are visible"),
         Gate::Closed(embargo) if embargo.clock == Clock::Jumped => tracing::error!(
             not_before = %embargo.until,
             "the clock says that the hour has come, and it was set forward since the release was loaded; results stay \
-             hidden until so much time has passed; set the clock right, then restart serve"
+             hidden until so much time has passed; set the clock right. If it is right, remove embargo.json from the cache \
+             directory and restart serve"
         ),
         Gate::Closed(embargo) => {
             tracing::info!(not_before = %embargo.until, "the clock is right again; results are hidden until their hour");

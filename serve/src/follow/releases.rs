@@ -5,7 +5,7 @@ use results_day::release::{Manifest, ReleaseError, ReleaseStore};
 
 use super::mending::Mending;
 use crate::{
-    embargo::{Gate, Moment, Opened},
+    embargo::{self, Clock, Gate, Moment, Remembered},
     release_cache::{CacheDirectory, CacheError, LoadedRelease},
     serving::Shared,
 };
@@ -15,7 +15,7 @@ pub(crate) struct ReleaseFollower {
     store: ReleaseStore,
     directory: Arc<CacheDirectory>,
     shared: &'static Shared,
-    opened: Arc<Opened>,
+    remembered: Arc<Remembered>,
 }
 
 /// How often the bucket is asked whether the next release is there: one request that mostly finds nothing. Until a
@@ -36,9 +36,9 @@ impl ReleaseFollower {
         store: ReleaseStore,
         directory: Arc<CacheDirectory>,
         shared: &'static Shared,
-        opened: Arc<Opened>,
+        remembered: Arc<Remembered>,
     ) -> Self {
-        Self { store, directory, shared, opened }
+        Self { store, directory, shared, remembered }
     }
 
     /// Loads what an earlier server left, which takes no store, or else what the store has, if it answers soon.
@@ -62,7 +62,7 @@ impl ReleaseFollower {
     /// believed.
     async fn switch_to_cached(&self, release: LoadedRelease) {
         let mut not_before = release.manifest.not_before;
-        if not_before.is_some() && !self.opened.is(&release.manifest.source.data_set) {
+        if not_before.is_some() && !self.remembered.was_opened(&release.manifest.source.data_set) {
             let asked = tokio::time::timeout(MOVED, self.newer(Some(&release))).await;
             if let Ok(Ok(Some(newer))) = asked {
                 not_before = not_before.max(newer.not_before);
@@ -135,11 +135,11 @@ impl ReleaseFollower {
 
     fn switch_to(&self, release: LoadedRelease, not_before: Option<Timestamp>) {
         let (number, students) = (release.manifest.number.get(), release.manifest.students);
-        let opened = self.opened.is(&release.manifest.source.data_set);
+        let remembered = self.remembered.gate(&release.manifest.source.data_set, not_before);
         let release = Arc::new(release);
         let mut gate = Gate::Open;
         self.shared.update(|serving| {
-            serving.switch_to(release, not_before, opened, Moment::now());
+            serving.switch_to(release, not_before, remembered, Moment::now());
             gate = serving.gate;
         });
         match gate {
@@ -151,6 +151,9 @@ impl ReleaseFollower {
                     not_before = %embargo.until,
                     "a release is loaded and hidden until its hour"
                 );
+                if embargo.clock == Clock::Jumped {
+                    embargo::say(gate);
+                }
             }
         }
     }

@@ -11,6 +11,7 @@ use results_day::{
     release::{Digest, Manifest, ManifestError, ReleaseError, ReleaseNumber, ShardEntry},
     whole,
 };
+use serde::Serialize;
 
 use super::{
     LoadedRelease,
@@ -21,7 +22,7 @@ use super::{
 /// The directory where one server keeps its copy of the current release.
 ///
 /// `manifest.json` names the release and is written when every shard of it is here; `shards/` holds the
-/// blobs under their hashes; `changes.ndjson` is the journal of changes; `opened` names the data set that was opened;
+/// blobs under their hashes; `changes.ndjson` is the journal of changes; `embargo.json` says what was opened;
 /// `lock` keeps a second server out. A file is written under another name, renamed when it is whole, and never changed
 /// after that; what somebody else does to it is noticed by its [`Stamp`].
 #[derive(Debug)]
@@ -82,16 +83,19 @@ impl CacheDirectory {
         self.path.join("changes.ndjson")
     }
 
-    /// Where it stands which data set was opened.
-    pub(crate) fn opened(&self) -> PathBuf {
-        self.path.join("opened")
+    /// Where it stands which data set was opened, and which waits.
+    pub(crate) fn embargo(&self) -> PathBuf {
+        self.path.join("embargo.json")
     }
 
-    /// Writes down that this data set was opened, for good.
-    pub(crate) fn write_opened(&self, data_set: &str) -> Result<(), CacheError> {
+    /// Writes that down, for good.
+    pub(crate) fn write_embargo(&self, record: &impl Serialize) -> Result<(), CacheError> {
         self.claim()?;
-        let path = self.opened();
-        whole::write_durably(&path, format!("{data_set}\n").as_bytes()).map_err(io_at(&path))
+        let path = self.embargo();
+        let json = serde_json::to_vec(record).map(|json| [&json[..], b"\n"].concat());
+        json.map_err(io::Error::from)
+            .and_then(|json| whole::write_durably(&path, &json))
+            .map_err(io_at(&path))
     }
 
     /// The manifest that an earlier server left here. `None` where there is none.
