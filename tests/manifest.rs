@@ -5,6 +5,7 @@
 mod support {
     pub(crate) mod ids;
     pub(crate) mod manifests;
+    pub(crate) mod sealed;
 }
 
 use proptest::{collection, prelude::*, sample::Index};
@@ -14,6 +15,7 @@ use serde_json::{Value, json};
 use support::{
     ids::id,
     manifests::{entry, manifest, release},
+    sealed::sealed,
 };
 
 /// Release 7: 3 students below 1,000, 2 in the next thousand, and the one with the greatest id.
@@ -28,6 +30,12 @@ fn good() -> Manifest {
 
 fn text() -> String {
     String::from_utf8(good().to_json().unwrap()).unwrap()
+}
+
+/// The same without its hash.
+fn object() -> String {
+    let text = text();
+    format!("{}}}", text.rsplit_once(",\"sha256\":").unwrap().0)
 }
 
 fn read(json: &[u8]) -> Result<Manifest, ManifestError> {
@@ -58,10 +66,22 @@ fn a_manifest_is_exactly_this_line() {
          \"attempt\":\"0000000000000001\",\"created\":\"2026-07-01T06:00:00Z\",\"not_before\":null,\"renderer\":1,\"encoder\":\"zstd-1.5.7-level-3\",\
          \"source\":{{\"data_set\":\"0123456789abcdef0123456789abcdef\",\"system\":\"7481925930412345678\",\
          \"token\":\"fedcba9876543210\",\"snapshot\":\"749:755:749,752\"}},\"width\":1000,\"students\":6,\
-         \"first_id\":1,\"last_id\":999999999,\"shards\":[{}]}}\n",
+         \"first_id\":1,\"last_id\":999999999,\"shards\":[{}]}}",
         shards.join(",")
     );
-    assert_eq!(text(), expected);
+    assert_eq!(object(), expected);
+    assert_eq!(text(), sealed(&expected));
+}
+
+#[test]
+fn the_example_in_the_documentation_is_a_manifest() {
+    let page = include_str!("../docs/FORMAT.md");
+    let (_, example) = page.split_once("```json\n{\"format\":1,\"number\":7").unwrap();
+    let (example, _) = example.split_once("\n```").unwrap();
+    let lines: String =
+        format!("{{\"format\":1,\"number\":7{example}").lines().map(str::trim_start).collect();
+    let manifest = read(format!("{lines}\n").as_bytes()).unwrap();
+    assert_eq!((manifest.shards.len(), manifest.students), (2, 1_000));
 }
 
 #[test]
@@ -183,9 +203,12 @@ fn a_manifest_that_contradicts_itself_is_called_by_its_fault() {
         ("is not a snapshot", |m| m["source"]["snapshot"] = json!("+749:755:")),
     ];
     for (place, (fault, edit)) in table.iter().enumerate() {
-        let mut value: Value = serde_json::from_str(&text()).unwrap();
+        let mut value: Value = serde_json::from_str(&object()).unwrap();
         edit(&mut value);
-        let error = read(value.to_string().as_bytes()).expect_err(fault).to_string();
+        // Nothing but a manifest has a hash.
+        let text = value.to_string();
+        let json = if value["shards"].is_array() { sealed(&text) } else { text };
+        let error = read(json.as_bytes()).expect_err(fault).to_string();
         assert!(error.contains(fault), "row {place}: {error:?} instead of {fault:?}");
     }
 }
@@ -203,18 +226,35 @@ fn what_is_no_whole_json_is_no_manifest() {
         let error = read(&text.as_bytes()[..length]).unwrap_err();
         assert!(matches!(error, ManifestError::Json(_)), "{length} bytes: {error}");
     }
+    let object = object();
     for json in [
         text.repeat(2),
-        text.replace("\"students\":6", "\"students\":1e400"),
-        text.replace("\"students\":6", "\"students\":18446744073709551622"),
-        text.replace("\"format\":1,", "\"format\":1,\"format\":1,"),
-        text.replace("\"width\":1000,", "\"width\":1000,\"width\":1000,"),
-        text.replace("zstd-1.5.7", "\u{0}"),
+        sealed(&object.replace("\"students\":6", "\"students\":1e400")),
+        sealed(&object.replace("\"students\":6", "\"students\":18446744073709551622")),
+        sealed(&object.replace("\"format\":1,", "\"format\":1,\"format\":1,")),
+        sealed(&object.replace("\"width\":1000,", "\"width\":1000,\"width\":1000,")),
+        sealed(&object.replace("zstd-1.5.7", "\u{0}")),
         "[".repeat(100_000),
         "null".to_owned(),
     ] {
         let error = read(json.as_bytes()).unwrap_err();
         assert!(matches!(error, ManifestError::Json(_)), "{error}");
+    }
+}
+
+#[test]
+fn a_manifest_with_a_flipped_digit_is_damaged_though_it_is_good_json() {
+    let text = text();
+    for (good, flipped) in
+        [("749:755", "749:754"), ("\"parent\":6", "\"parent\":4"), ("06:00:00Z", "07:00:00Z")]
+    {
+        assert!(text.contains(good));
+        let error = read(text.replace(good, flipped).as_bytes()).unwrap_err();
+        assert!(matches!(error, ManifestError::Checksum), "{error}");
+    }
+    for json in [object(), text.trim_end().to_owned(), text.replace("sha256", "sha512"), format!("{text} ")] {
+        let error = read(json.as_bytes()).unwrap_err();
+        assert!(matches!(error, ManifestError::Unsealed), "{error}");
     }
 }
 
@@ -225,13 +265,17 @@ proptest! {
     fn a_mutated_manifest_is_refused_or_agrees_with_itself(
         writes in collection::vec((any::<Index>(), 0..4_usize, "[0-9a-z\",:{}\\[\\]-]{0,3}"), 1..4)
     ) {
-        let mut json = text().into_bytes();
+        let mut json = object().into_bytes();
         for (offset, removed, written) in writes {
             let start = offset.index(json.len());
             let end = json.len().min(start + removed);
             json.splice(start..end, written.into_bytes());
         }
-        if let Ok(manifest) = read(&json) {
+        prop_assert!(read(&json).is_err());
+        let Some(object) = std::str::from_utf8(&json).ok().filter(|json| json.ends_with('}')) else {
+            return Ok(());
+        };
+        if let Ok(manifest) = read(sealed(object).as_bytes()) {
             // Spaces and the like aside, what was read is what would be written.
             let again = manifest.to_json().unwrap();
             prop_assert_eq!(read(&again).unwrap(), manifest);

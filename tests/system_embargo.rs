@@ -9,7 +9,7 @@ use std::{fs, path::Path, thread, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
-use system::{Answer, Nation, Server, eventually, within};
+use system::{Answer, Nation, Server, eventually, put_manifest, within};
 
 const HIT: &str = "results-day;hit";
 const DATABASE: [&str; 2] = ["--database", "sqlite:results.db"];
@@ -27,7 +27,7 @@ fn embargo(bucket: &Path, number: u64, hour: Timestamp) {
     let path = bucket.join(format!("releases/{number:020}.json"));
     let mut manifest: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
     manifest["not_before"] = hour.to_string().into();
-    fs::write(path, manifest.to_string()).unwrap();
+    put_manifest(bucket, number, &manifest);
 }
 
 /// Commits the release once more, with another hour.
@@ -36,8 +36,7 @@ fn moved(nation: &Nation, from: u64, hour: Option<Timestamp>) {
     manifest["number"] = (from + 1).into();
     manifest["parent"] = from.into();
     manifest["not_before"] = hour.map(|hour| hour.to_string()).into();
-    fs::write(nation.path("manifest"), manifest.to_string()).unwrap();
-    fs::rename(nation.path("manifest"), nation.manifest_path(from + 1)).unwrap();
+    nation.put_manifest(from + 1, &manifest);
 }
 
 /// A nation whose first release has this hour.
@@ -348,8 +347,7 @@ fn an_hour_that_is_put_off_by_seeding_anew_is_believed_before_the_results_are_th
         let (place, _) = key.rsplit_once('/').unwrap();
         shard["key"] = format!("{place}/{}-0000000000000001.json.zst", "0".repeat(64)).into();
     }
-    fs::write(nation.path("manifest"), manifest.to_string()).unwrap();
-    fs::rename(nation.path("manifest"), nation.manifest_path(2)).unwrap();
+    nation.put_manifest(2, &manifest);
     eventually("the server knows of it", || {
         (server.get("/release.json").json()["not_before"] == later.to_string()).then_some(())
     });

@@ -207,7 +207,7 @@ fn a_release_that_was_collected_before_it_was_seen_is_passed_over() {
     manifest["number"] = 3.into();
     manifest["parent"] = 2.into();
     manifest["oldest"] = 3.into();
-    fs::write(nation.manifest_path(3), manifest.to_string()).unwrap();
+    nation.put_manifest(3, &manifest);
     // It appears last: releases are looked for one number after the other.
     let tombstone = r#"{"format":1,"number":2,"collected":"2026-07-01T06:00:00Z"}"#;
     fs::write(nation.path("tombstone"), tombstone).unwrap();

@@ -168,7 +168,7 @@ fn no_disk_holds_up_the_hour() {
     let hour = Timestamp::now() + SignedDuration::from_secs(3);
     let mut manifest = nation.manifest(1);
     manifest["not_before"] = hour.to_string().into();
-    fs::write(nation.manifest_path(1), manifest.to_string()).unwrap();
+    nation.put_manifest(1, &manifest);
     fs::create_dir_all(nation.path("cache/embargo.new")).unwrap();
     let servers = [nation.serve_static(), nation.serve_with(&["--cache-dir", READ_ONLY])];
     let document = nation.document(7);

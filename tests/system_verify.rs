@@ -251,8 +251,9 @@ fn where_everything_has_changed_nobody_can_be_compared_and_nothing_is_wrong() {
 #[test]
 fn the_documents_of_another_renderer_are_not_compared_with_the_database() {
     let nation = Nation::published();
-    let manifest = fs::read_to_string(nation.manifest_path(1)).unwrap();
-    fs::write(nation.manifest_path(1), manifest.replace("\"renderer\":1,", "\"renderer\":2,")).unwrap();
+    let mut manifest = nation.manifest(1);
+    manifest["renderer"] = 2.into();
+    nation.put_manifest(1, &manifest);
     nation.verify();
     let ran = nation.run("publish", &["verify", "--database", "sqlite:results.db"]);
     ran.failed(1, &["renderer 2", "cannot be compared"]);
@@ -301,8 +302,9 @@ fn six_releases() -> (Nation, ReleaseStore) {
     for number in 2..=6 {
         if number == 5 {
             // The next release inherits what this one says.
-            let manifest = fs::read_to_string(nation.manifest_path(4)).unwrap();
-            fs::write(nation.manifest_path(4), manifest.replace("\"oldest\":1,", "\"oldest\":4,")).unwrap();
+            let mut manifest = nation.manifest(4);
+            manifest["oldest"] = 4.into();
+            nation.put_manifest(4, &manifest);
         }
         nation.correct(2_500);
         nation.publish();

@@ -114,6 +114,12 @@ impl ReleaseError {
         }
     }
 
+    /// Whether there may be another answer the next time: the store did not answer well, or what came was garbled.
+    pub(super) fn may_pass(&self) -> bool {
+        use ManifestError::{Checksum, Json, Unsealed};
+        matches!(self, Self::Store { .. } | Self::Manifest { error: Json(_) | Unsealed | Checksum, .. })
+    }
+
     pub(super) fn store(operation: &'static str, key: impl ToString) -> impl Fn(object_store::Error) -> Self {
         let key = key.to_string();
         move |error| Self::Store { operation, key: key.clone(), error }

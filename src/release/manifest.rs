@@ -1,14 +1,17 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Attempt, ReleaseNumber, ShardKey};
+use super::{
+    Attempt, ReleaseNumber, ShardKey,
+    seal::{seal, unseal},
+};
 use crate::{shard::Width, source::Origin, student::StudentId};
 
 /// The version of manifests and shards. A reader refuses what it does not know.
 pub const FORMAT: u32 = 1;
 
-/// Everything that a release is. Fields are written in this order; a field that a reader does not know is an
-/// error to it, because it might be a reason not to show the release.
+/// Everything that a release is. Fields are written in this order, and behind them the hash of it all; a field that a
+/// reader does not know is an error to it, because it might be a reason not to show the release.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
@@ -75,6 +78,14 @@ pub enum ManifestError {
     /// A format that this program does not know.
     #[error("it has format {0}, this program knows format {FORMAT}")]
     Format(u32),
+    /// There is no hash at its end.
+    #[error(
+        "it does not end with its sha256, as every manifest does: it was cut off, or written by another program"
+    )]
+    Unsealed,
+    /// The hash is another one's.
+    #[error("its bytes are not those of which its sha256 was made: they were damaged since")]
+    Checksum,
     /// The fields contradict each other.
     #[error("{0}")]
     Contradiction(String),
@@ -101,7 +112,9 @@ impl Tombstone {
     }
 
     pub(super) fn to_json(&self) -> Result<Vec<u8>, ManifestError> {
-        line(self)
+        let mut json = serde_json::to_vec(self)?;
+        json.push(b'\n');
+        Ok(json)
     }
 }
 
@@ -125,14 +138,14 @@ impl Manifest {
                 false => ManifestError::Contradiction(elsewhere(tombstone.number, number)),
             });
         }
-        let manifest: Self = serde_json::from_slice(json)?;
+        let manifest: Self = serde_json::from_slice(&unseal(json)?)?;
         manifest.check(number).map_err(ManifestError::Contradiction)?;
         Ok(manifest)
     }
 
     /// The bytes to be stored: the same for the same manifest.
     pub fn to_json(&self) -> Result<Vec<u8>, ManifestError> {
-        line(self)
+        Ok(seal(serde_json::to_vec(self)?))
     }
 
     /// The shard that holds this student, if any does.
@@ -192,10 +205,4 @@ impl ShardEntry {
 
 fn elsewhere(said: ReleaseNumber, number: ReleaseNumber) -> String {
     format!("it calls itself release {said} and lies where {number} does")
-}
-
-fn line(fields: &impl Serialize) -> Result<Vec<u8>, ManifestError> {
-    let mut json = serde_json::to_vec(fields)?;
-    json.push(b'\n');
-    Ok(json)
 }

@@ -17,8 +17,10 @@ mod manifest;
 mod probe;
 mod reason;
 mod repeat;
+mod retry;
 mod rollback;
 mod s3;
+mod seal;
 mod store;
 mod verify;
 

@@ -3,9 +3,11 @@ use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 use object_store::{Error, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, path::Path};
-use tokio::time::Instant;
 
-use super::{Digest, Manifest, ManifestError, ReleaseError, ReleaseNumber, ShardEntry, ShardKey};
+use super::{
+    Digest, Manifest, ManifestError, ReleaseError, ReleaseNumber, ShardEntry, ShardKey,
+    retry::{BLIP, retried},
+};
 use crate::shard::Shard;
 
 /// The releases and shards in one bucket.
@@ -25,16 +27,8 @@ const MAX_MANIFEST: u64 = 256 << 20;
 /// Manifests read at once.
 const AT_ONCE: usize = 8;
 
-/// How often a listing is asked for, and how often a shard is put before its failure is that of the publication. The first error comes when the store dies;
-/// by the next put it is away, and then it is asked below us until it is back.
-const TRIES: u32 = 3;
-const PAUSE: Duration = Duration::from_millis(100);
-
-/// A listing that fails sooner than this failed on the way, and is worth asking for again.
-const BLIP: Duration = Duration::from_secs(1);
-
-/// A store that let us wait so long for an error was asked for long enough.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a blob is put again: a store that restarts is away by the next put, and is then waited for below us.
+const RESTART: Duration = Duration::from_secs(10);
 
 impl ReleaseStore {
     /// The releases in `objects`; `place` is what messages call it.
@@ -114,22 +108,22 @@ impl ReleaseStore {
         Ok(listed.iter().filter_map(|object| ReleaseNumber::at(&object.location)).max())
     }
 
-    /// Everything in a folder. An answer that was cut off is asked for again: the client below does not.
+    /// Everything in a folder.
     pub(super) async fn list(&self, folder: &str) -> Result<Vec<ObjectMeta>, ReleaseError> {
-        let (started, path) = (Instant::now(), Path::from(folder));
-        let mut tries = 1;
-        loop {
-            match self.objects.list(Some(&path)).try_collect().await {
-                Err(_) if tries < TRIES && started.elapsed() < BLIP => {}
-                listed => return listed.map_err(ReleaseError::store("listing", folder)),
-            }
-            tokio::time::sleep(PAUSE).await;
-            tries += 1;
-        }
+        let path = Path::from(folder);
+        retried(BLIP, || async {
+            let listed = self.objects.list(Some(&path)).try_collect().await;
+            listed.map_err(ReleaseError::store("listing", folder))
+        })
+        .await
     }
 
     /// The manifest of a release, if there is such a release.
     pub async fn manifest(&self, number: ReleaseNumber) -> Result<Option<Manifest>, ReleaseError> {
+        retried(BLIP, || self.manifest_once(number)).await
+    }
+
+    async fn manifest_once(&self, number: ReleaseNumber) -> Result<Option<Manifest>, ReleaseError> {
         let key = number.path();
         let found = match self.objects.get(&key).await {
             Err(Error::NotFound { .. }) => return Ok(None),
@@ -164,16 +158,7 @@ impl ReleaseStore {
     ///
     /// A store that restarts cuts puts off. Nobody else writes to the key, so they are simply made again.
     pub async fn put_shard(&self, key: &ShardKey, blob: Bytes) -> Result<(), ReleaseError> {
-        let started = Instant::now();
-        let mut tries = 1;
-        loop {
-            match self.put_shard_once(key, blob.clone()).await {
-                Err(ReleaseError::Store { .. }) if tries < TRIES && started.elapsed() < PATIENCE => {}
-                put => return put,
-            }
-            tokio::time::sleep(PAUSE).await;
-            tries += 1;
-        }
+        retried(RESTART, || self.put_shard_once(key, blob.clone())).await
     }
 
     /// What counts is what lies there afterwards: our own put may have been retried below us, and one that failed may
@@ -207,6 +192,10 @@ impl ReleaseStore {
 
     /// Downloads a blob of the length that the manifest says.
     pub(super) async fn download(&self, entry: &ShardEntry) -> Result<Bytes, ReleaseError> {
+        retried(BLIP, || self.download_once(entry)).await
+    }
+
+    async fn download_once(&self, entry: &ShardEntry) -> Result<Bytes, ReleaseError> {
         let key = &entry.key;
         let found = self.objects.get(&key.path()).await.map_err(ReleaseError::store("reading", key))?;
         if found.meta.size != entry.bytes {

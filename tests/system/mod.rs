@@ -10,13 +10,15 @@ mod document;
 mod killing;
 mod nation;
 mod programs;
+#[path = "../support/sealed.rs"]
+mod sealed;
 mod server;
 mod waiting;
 mod watcher;
 
 pub(crate) use client::{Answer, Client};
 pub(crate) use killing::{Site, kill_publishers};
-pub(crate) use nation::{Nation, files};
+pub(crate) use nation::{Nation, files, put_manifest};
 pub(crate) use programs::{Ran, Running, program};
 pub(crate) use server::Server;
 pub(crate) use waiting::{Instants, eventually, within};

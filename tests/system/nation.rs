@@ -12,6 +12,7 @@ use tempfile::TempDir;
 use super::{
     document,
     programs::{Ran, program},
+    sealed::sealed,
     server::Server,
     watcher::Watcher,
 };
@@ -180,6 +181,11 @@ impl Nation {
         serde_json::from_slice(&fs::read(self.manifest_path(number)).unwrap()).unwrap()
     }
 
+    /// Puts a manifest in the bucket, in one step, as nobody but its publisher would.
+    pub(crate) fn put_manifest(&self, number: u64, manifest: &Value) {
+        put_manifest(&self.bucket(), number, manifest);
+    }
+
     /// The keys of a release's shards, by prefix.
     pub(crate) fn shards(&self, number: u64) -> BTreeMap<u64, String> {
         let manifest = self.manifest(number);
@@ -208,4 +214,14 @@ pub(crate) fn files(folder: &Path) -> BTreeMap<PathBuf, (SystemTime, Vec<u8>)> {
         }
     }
     found
+}
+
+/// Puts a manifest in this bucket, in one step.
+pub(crate) fn put_manifest(bucket: &Path, number: u64, manifest: &Value) {
+    let mut manifest = manifest.clone();
+    manifest.as_object_mut().unwrap().remove("sha256");
+    let path = bucket.join(format!("releases/{number:020}.json"));
+    let beside = bucket.join("manifest");
+    fs::write(&beside, sealed(&manifest.to_string())).unwrap();
+    fs::rename(beside, path).unwrap();
 }

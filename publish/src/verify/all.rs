@@ -28,6 +28,10 @@ pub(super) async fn verify_all(store: &ReleaseStore, source: Option<&dyn Source>
                 whole += 1;
                 println!("{verdict}");
             }
+            // A store that is away says nothing about its releases.
+            Err(error) if matches!(error.downcast_ref(), Some(ReleaseError::Store { .. })) => {
+                return Err(error);
+            }
             Err(error) => println!("{error:#}"),
         }
     }
