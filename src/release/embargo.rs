@@ -89,7 +89,7 @@ mod tests {
             not_before.map_or_else(|| "null".to_owned(), |instant| format!("\"{instant}\"")),
             "0".repeat(64)
         );
-        Manifest::from_json("7".parse().expect("a number"), json.as_bytes()).expect("a manifest")
+        serde_json::from_str(&json).expect("a manifest")
     }
 
     const HOUR: &str = "2026-07-01T06:00:00Z";
