@@ -20,7 +20,7 @@ use results_day::release::{Commit, Manifest, ReleaseError, ReleaseStore};
 use tokio::time::Instant;
 
 use support::{
-    faulty_store::{Fault, FaultyStore},
+    faulty_store::{Blur, Fault, FaultyStore},
     ids::id,
     manifests::{attempt, entry, manifest, release},
     releases::release_of_three_shards,
@@ -125,6 +125,43 @@ async fn a_rivals_manifest_that_can_not_be_read_is_an_error_and_is_left_as_it_is
     assert_eq!(started.elapsed(), Duration::ZERO);
     let there = place.objects.get(&path).await.unwrap().bytes().await.unwrap();
     assert_eq!(there, "{\"format\":2}");
+}
+
+/// Publishes a release whose blobs are all there.
+async fn published(store: &ReleaseStore) -> Manifest {
+    let (manifest, shards) = release_of_three_shards();
+    for (entry, blob) in shards {
+        store.put_shard(&entry.key, blob).await.unwrap();
+    }
+    assert!(matches!(store.commit(&manifest).await.unwrap(), Commit::Won));
+    manifest
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_one_read_or_listing_loses_or_garbles_is_asked_for_again() {
+    let place = place([]);
+    let manifest = published(&place.below).await;
+    let through =
+        |blur| ReleaseStore::new(FaultyStore::through(place.objects.clone(), blur), "blurred".to_owned());
+    // The manifest and its three shards; the current release is the greatest that a listing shows.
+    for read in 0..4 {
+        for blur in [Blur::Fails(read), Blur::Misreads(read)] {
+            let verified = through(blur.clone()).verify(release(1)).await;
+            assert_eq!(verified.unwrap().1.shards, 3, "{blur:?}");
+        }
+    }
+    assert_eq!(through(Blur::DoesNotList(0)).current().await.unwrap(), Some(manifest));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_there_is_asked_for_once() {
+    let place = place([]);
+    let manifest = published(&place.below).await;
+    place.objects.delete(&manifest.shards[0].key.path()).await.unwrap();
+    let (started, before) = (Instant::now(), place.faulty.done().reads);
+    let error = place.store.shard_bytes(&manifest.shards[0]).await.unwrap_err();
+    assert!(matches!(error, ReleaseError::Store { .. }) && !error.is_of_the_store(), "{error}");
+    assert_eq!((place.faulty.done().reads - before, started.elapsed()), (1, Duration::ZERO));
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@
 
 mod system;
 
-use std::fs;
+use std::{fs, process::Command};
 
 use system::{Nation, files};
 
@@ -184,4 +184,24 @@ fn verification_names_the_blob_that_is_damaged_or_gone() {
     only_the_blob_is_named(&nation, &key);
     fs::write(&path, whole).unwrap();
     nation.verify();
+}
+
+#[test]
+fn the_reader_in_the_documentation_reads_what_was_published() {
+    let nation = Nation::published();
+    let (_, reader) = include_str!("../docs/FORMAT.md").split_once("```python\n").unwrap();
+    let (reader, _) = reader.split_once("```").unwrap();
+    let read = |id: &str| {
+        let mut python = Command::new("python3");
+        python.args(["-c", reader]).arg(nation.bucket()).arg(id).output().unwrap()
+    };
+    for id in [1, 999, 1_000, 3_000] {
+        let output = read(&id.to_string());
+        assert_eq!(output.stdout, nation.document(id), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    let refusal = |id: &str| String::from_utf8(read(id).stderr).unwrap();
+    assert_eq!(refusal("3001"), "the release does not hold this student\n");
+    let manifest = fs::read_to_string(nation.manifest_path(1)).unwrap();
+    fs::write(nation.manifest_path(1), manifest.replace("\"renderer\":1,", "\"renderer\":3,")).unwrap();
+    assert_eq!(refusal("1"), "the manifest has another SHA-256\n");
 }

@@ -8,7 +8,7 @@ mod system;
 use std::{
     fs::{self, OpenOptions},
     io::Write,
-    os::unix::fs::symlink,
+    os::unix::fs::{FileExt, symlink},
     path::{Path, PathBuf},
 };
 
@@ -215,18 +215,23 @@ fn a_cache_directory_that_is_deleted_under_a_server_is_made_anew() {
     assert_eq!(server.student(9).problem(), "live-unavailable");
 }
 
-/// Overwrites what the server has mapped of a shard with these bytes, as broken memory would. Only root may.
-fn break_mapped(server: &Server, whole: &[u8]) {
+/// Overwrites a shard in the server's memory, as broken memory would. It is sealed against everybody but a debugger,
+/// which its parent may be.
+fn break_in_memory(server: &Server, whole: &[u8]) {
     let process = PathBuf::from(format!("/proc/{}", server.id()));
+    let memory = OpenOptions::new().read(true).write(true).open(process.join("mem")).unwrap();
     let maps = fs::read_to_string(process.join("maps")).unwrap();
-    let broken: Vec<u8> = whole.iter().map(|byte| byte ^ 0x55).collect();
-    let mapped = maps.lines().filter(|line| line.ends_with("(deleted)")).filter_map(|line| {
-        let file = process.join("map_files").join(line.split(' ').next()?);
-        (fs::read(&file).unwrap() == whole).then_some(file)
+    let mapped = maps.lines().filter(|line| line.contains("/memfd:shard")).filter_map(|line| {
+        let start = u64::from_str_radix(line.split('-').next()?, 16).unwrap();
+        let mut bytes = vec![0; whole.len()];
+        // Another shard may be shorter.
+        memory.read_exact_at(&mut bytes, start).ok()?;
+        (bytes == whole).then_some(start)
     });
-    let files: Vec<_> = mapped.collect();
-    assert_eq!(files.len(), 1, "the shard is mapped once: {maps}");
-    OpenOptions::new().write(true).open(&files[0]).unwrap().write_all(&broken).unwrap();
+    let starts: Vec<_> = mapped.collect();
+    assert_eq!(starts.len(), 1, "the shard is held once: {maps}");
+    let broken: Vec<u8> = whole.iter().map(|byte| byte ^ 0x55).collect();
+    memory.write_all_at(&broken, starts[0]).unwrap();
 }
 
 /// Overwrites the whole file where it lies, index and all.
@@ -271,7 +276,7 @@ fn a_shard_that_is_damaged_in_memory_is_fetched_again_and_nobody_sees_it() {
     let (path, whole) = shard(&nation, 1, 0);
     let mut client = server.client();
     for round in 1..=3 {
-        break_mapped(&server, &whole);
+        break_in_memory(&server, &whole);
         eventually("the shard is repaired", || {
             let answer = client.get("/student/7.json");
             if answer.status == 503 {
@@ -291,15 +296,28 @@ fn a_shard_that_is_damaged_in_memory_is_fetched_again_and_nobody_sees_it() {
 }
 
 #[test]
+fn a_shard_that_is_damaged_in_memory_is_read_from_disk_where_the_store_is_away() {
+    let nation = Nation::published();
+    let server = nation.serve_static().serving(1);
+    let (_, whole) = shard(&nation, 1, 0);
+    fs::rename(nation.bucket(), nation.path("bucket.away")).unwrap();
+    break_in_memory(&server, &whole);
+    eventually("it is answered again", || (server.student(7).status == 200).then_some(()));
+    all_are_hits(&nation, &server);
+}
+
+#[test]
 fn without_the_store_a_damaged_shard_is_answered_live_or_not_at_all_until_it_is_back() {
     let nation = Nation::published();
     let server = nation.serve_static().serving(1);
     let live = nation.serve_with(&["--cache-dir", "live", DATABASE[0], DATABASE[1]]).serving(1);
     let bucket = nation.path("bucket.away");
-    let (_, whole) = shard(&nation, 1, 0);
+    let (path, whole) = shard(&nation, 1, 0);
     fs::rename(nation.bucket(), &bucket).unwrap();
-    for server in [&server, &live] {
-        break_mapped(server, &whole);
+    for (server, cache) in [(&server, "cache"), (&live, "live")] {
+        break_in_memory(server, &whole);
+        // Both at once: whoever damages the file alone is put right from memory, and the other way round.
+        break_in_place(&nation.path(cache).join("shards").join(path.file_name().unwrap()));
     }
     let before = std::time::Instant::now();
     eventually("a repair has failed more than once", || {

@@ -56,10 +56,7 @@ impl Publisher {
         let now = if asked.is_some() { now.max(store.now().await?) } else { now };
         Ok(match base {
             None => embargo(&[], data_set, asked, now)?,
-            Some(base) if base.source.data_set == data_set => {
-                embargo(std::slice::from_ref(base), data_set, asked, now)?
-            }
-            Some(base) => embargo(&store.kept_by(base).await?, data_set, asked, now)?,
+            Some(base) => embargo(&store.kept_of(data_set, base).await?, data_set, asked, now)?,
         })
     }
 }

@@ -65,7 +65,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     // Everything but the serving itself lives on this runtime: connections belong to the one that made them.
     let runtime = runtime::Builder::new_multi_thread()
         .worker_threads(2)
-        .max_blocking_threads(8)
+        // Twice what a release that is read or mended takes: a disk that hangs must not stop look-ups.
+        .max_blocking_threads(16)
         .thread_name("background")
         .enable_all()
         .build()?;

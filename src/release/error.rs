@@ -114,10 +114,21 @@ impl ReleaseError {
         }
     }
 
+    /// Whether the store did not answer, so that this says nothing about the release.
+    pub fn is_of_the_store(&self) -> bool {
+        matches!(self, Self::Store { error, .. } if !matches!(error, object_store::Error::NotFound { .. }))
+    }
+
     /// Whether there may be another answer the next time: the store did not answer well, or what came was garbled.
     pub(super) fn may_pass(&self) -> bool {
         use ManifestError::{Checksum, Json, Unsealed};
-        matches!(self, Self::Store { .. } | Self::Manifest { error: Json(_) | Unsealed | Checksum, .. })
+        use object_store::Error::{PermissionDenied, Unauthenticated};
+        match self {
+            Self::Store { error: PermissionDenied { .. } | Unauthenticated { .. }, .. } => false,
+            Self::Different { .. } => true,
+            Self::Manifest { error, .. } => matches!(error, Json(_) | Unsealed | Checksum),
+            _ => self.is_of_the_store(),
+        }
     }
 
     pub(super) fn store(operation: &'static str, key: impl ToString) -> impl Fn(object_store::Error) -> Self {

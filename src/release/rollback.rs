@@ -40,7 +40,7 @@ impl ReleaseStore {
             return Ok(None);
         }
         self.verify(number).await?;
-        let kept = self.kept_by(current).await?;
+        let kept = self.kept_of(&old.source.data_set, current).await?;
         let not_before = hour_of(&kept, &old.source.data_set).unwrap_or(old.not_before);
         Ok(Some(old.repeated(current, not_before)))
     }

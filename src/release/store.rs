@@ -103,6 +103,15 @@ impl ReleaseStore {
         Ok(kept)
     }
 
+    /// Those of the releases that `current` keeps which can tell the hour of a data set, `current` last. Where that is of
+    /// the data set it is the only one: another one's manifest that is broken is then in nobody's way.
+    pub async fn kept_of(&self, data_set: &str, current: &Manifest) -> Result<Vec<Manifest>, ReleaseError> {
+        match current.source.data_set == data_set {
+            true => Ok(vec![current.clone()]),
+            false => self.kept_by(current).await,
+        }
+    }
+
     async fn greatest_listed(&self) -> Result<Option<ReleaseNumber>, ReleaseError> {
         let listed = self.list(ReleaseNumber::FOLDER).await?;
         Ok(listed.iter().filter_map(|object| ReleaseNumber::at(&object.location)).max())
@@ -185,17 +194,16 @@ impl ReleaseStore {
 
     /// Downloads a blob and compares it with what the manifest says of it.
     pub async fn shard_bytes(&self, entry: &ShardEntry) -> Result<Bytes, ReleaseError> {
-        let blob = self.download(entry).await?;
-        entry.check_digest(&blob)?;
-        Ok(blob)
+        retried(BLIP, async || {
+            let blob = self.download(entry).await?;
+            entry.check_digest(&blob)?;
+            Ok(blob)
+        })
+        .await
     }
 
     /// Downloads a blob of the length that the manifest says.
     pub(super) async fn download(&self, entry: &ShardEntry) -> Result<Bytes, ReleaseError> {
-        retried(BLIP, || self.download_once(entry)).await
-    }
-
-    async fn download_once(&self, entry: &ShardEntry) -> Result<Bytes, ReleaseError> {
         let key = &entry.key;
         let found = self.objects.get(&key.path()).await.map_err(ReleaseError::store("reading", key))?;
         if found.meta.size != entry.bytes {

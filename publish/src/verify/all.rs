@@ -20,22 +20,31 @@ pub(super) async fn verify_all(store: &ReleaseStore, source: Option<&dyn Source>
     let current = store.current().await?.ok_or(ReleaseError::Absent(ReleaseNumber::FIRST))?;
     let (oldest, newest) = (current.oldest, current.number);
     let lost = say_what_is_left(store, oldest).await?;
-    let (mut whole, mut all) = (0_u64, 0_u64);
+    let (mut whole, mut all, mut incomparable) = (0_u64, 0_u64, 0_u64);
     for number in numbers(oldest, newest.next()) {
-        all += 1;
         match verify_release(number, store, source).await {
-            Ok(verdict) => {
+            Ok((verdict, compared)) => {
                 whole += 1;
+                incomparable += u64::from(!compared);
                 println!("{verdict}");
             }
             // A store that is away says nothing about its releases.
-            Err(error) if matches!(error.downcast_ref(), Some(ReleaseError::Store { .. })) => {
+            Err(error) if error.downcast_ref().is_some_and(ReleaseError::is_of_the_store) => {
                 return Err(error);
+            }
+            Err(_) if store.current().await?.is_some_and(|current| current.oldest > number) => {
+                println!("release {number}: given up to collection meanwhile");
+                continue;
             }
             Err(error) => println!("{error:#}"),
         }
+        all += 1;
     }
-    let verdict = format!("of the releases {oldest} to {newest} that are kept, {whole} of {all} are whole");
+    let mut verdict =
+        format!("of the releases {oldest} to {newest} that are kept, {whole} of {all} are whole");
+    if incomparable > 0 {
+        verdict += &format!(", {incomparable} of which cannot be compared with the database");
+    }
     match lost {
         0 if whole == all => Ok(verdict),
         0 => bail!(verdict),

@@ -30,12 +30,15 @@ pub(super) enum Compared {
     Students { same: u64, changed: u64 },
     /// Nobody in the database is known to be as on the day of the release.
     Nobody,
+    /// The database cannot tell, for this reason.
+    Impossible(String),
 }
 
 /// A comparison at work.
 pub(super) enum Comparison {
     Students(Box<Students>),
-    Nobody,
+    /// There is nothing to be done.
+    Over(Compared),
 }
 
 /// The students of the database, as they come by shard by shard.
@@ -56,29 +59,26 @@ struct Unchanged {
 }
 
 impl Comparison {
-    /// Takes a snapshot of the database. Fails where it cannot tell how anybody was when the release was made.
+    /// Takes a snapshot of the database.
     pub(super) async fn begin(source: &dyn Source, manifest: &Manifest) -> anyhow::Result<Self> {
         if manifest.renderer != RENDERER {
-            bail!(
-                "release {} has documents of renderer {}, this program makes those of renderer {RENDERER}: they \
-                 cannot be compared with the database",
-                manifest.number,
-                manifest.renderer
-            );
+            let why =
+                format!("its documents are of renderer {}, and this program's {RENDERER}", manifest.renderer);
+            return Ok(Self::Over(Compared::Impossible(why)));
         }
         let mut reader = source.snapshot().await?;
         if !reader.holds(&manifest.source).await? {
-            bail!(
-                "the database {} cannot tell whether release {} is right: it holds another data set than the release \
-                 was read from, or was restored from a backup that is older",
-                source.place(),
-                manifest.number
+            let why = format!(
+                "the database {} holds another data set than the release was read from, or was restored from a backup \
+                 that is older",
+                source.place()
             );
+            return Ok(Self::Over(Compared::Impossible(why)));
         }
         let log = reader.changes(&manifest.source.snapshot).await?;
         let since = manifest.source.snapshot.clone();
         if log.everything().is_some_and(|change| !since.sees(change.transaction)) {
-            return Ok(Self::Nobody);
+            return Ok(Self::Over(Compared::Nobody));
         }
         let (prefixes, ranges) = shards_of_either(reader.as_mut(), manifest).await?.into_iter().unzip();
         let (sender, batches) = mpsc::channel(READ_AHEAD);
@@ -110,7 +110,10 @@ impl Comparison {
 
     /// Compares what the database has behind the last shard of the release.
     pub(super) async fn end(self, differences: &mut Differences<Difference>) -> anyhow::Result<Compared> {
-        let Self::Students(mut students) = self else { return Ok(Compared::Nobody) };
+        let mut students = match self {
+            Self::Over(compared) => return Ok(compared),
+            Self::Students(students) => students,
+        };
         while let Some((_, batch)) = students.next().await? {
             students.compare(None, batch, differences).await?;
         }
@@ -210,6 +213,7 @@ impl fmt::Display for Compared {
             Self::Nobody => {
                 write!(f, "everything has changed in the database since, so nobody could be compared")
             }
+            Self::Impossible(why) => write!(f, "it cannot be compared with the database: {why}"),
         }
     }
 }

@@ -6,6 +6,7 @@ mod report;
 
 use std::pin::pin;
 
+use anyhow::bail;
 use clap::Args;
 use futures::TryStreamExt;
 use results_day::{
@@ -47,14 +48,18 @@ pub async fn verify(request: Verify, published: &str, store: &ReleaseStore) -> a
         Some(number) => number,
         None => store.current().await?.ok_or(ReleaseError::Absent(ReleaseNumber::FIRST))?.number,
     };
-    verify_release(number, store, source.as_deref()).await
+    match verify_release(number, store, source.as_deref()).await? {
+        (verdict, true) => Ok(verdict),
+        (verdict, false) => bail!(verdict),
+    }
 }
 
+/// What is said of a whole release, and whether it was compared as far as was asked.
 async fn verify_release(
     number: ReleaseNumber,
     store: &ReleaseStore,
     source: Option<&dyn Source>,
-) -> anyhow::Result<String> {
+) -> anyhow::Result<(String, bool)> {
     let manifest = store.manifest(number).await?.ok_or(ReleaseError::Absent(number))?;
     let mut report = Report::of(number);
     let read = read_again(&manifest, store, source, &mut report).await;

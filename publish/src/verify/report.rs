@@ -50,8 +50,8 @@ impl Report {
         }
     }
 
-    /// What is said of a whole release; an error for another.
-    pub(super) fn into_verdict(self) -> anyhow::Result<String> {
+    /// What is said of a whole release, and whether it was compared as far as was asked; an error for another.
+    pub(super) fn into_verdict(self) -> anyhow::Result<(String, bool)> {
         let Self { number, read, differences, compared } = self;
         match differences.count() {
             0 => {}
@@ -60,8 +60,8 @@ impl Report {
         }
         let whole = summary::verified(number, read);
         Ok(match compared {
-            Some(compared) => format!("{whole}; {compared}"),
-            None => whole,
+            Some(compared) => (format!("{whole}; {compared}"), !matches!(compared, Compared::Impossible(_))),
+            None => (whole, true),
         })
     }
 }

@@ -4,6 +4,7 @@ use std::{
 };
 
 use jiff::{SignedDuration, Timestamp};
+use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 
 /// What the wall clock is worth, beside the monotonic one.
@@ -11,7 +12,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) enum Clock {
     /// It has said nothing that the monotonic clock contradicts.
     Steady,
-    /// It says that the hour has come, and by the monotonic clock it cannot have: it was set forward.
+    /// It was set forward: it is further ahead than the monotonic one can be.
     Jumped,
 }
 
@@ -24,7 +25,7 @@ pub(crate) struct Moment {
 
 /// A moment as another process of this machine can take it up: an [`Instant`] means nothing outside its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Written {
+pub(super) struct MomentOfBoot {
     pub(super) wall: Timestamp,
     boot: String,
     uptime_milliseconds: u64,
@@ -48,16 +49,21 @@ impl Moment {
         SignedDuration::try_from(passed).unwrap_or(SignedDuration::MAX)
     }
 
+    /// By how much the wall clock has gone on further than the monotonic one since.
+    pub(super) fn ahead(&self, now: Self) -> SignedDuration {
+        now.wall.duration_since(self.wall).saturating_sub(self.passed(now))
+    }
+
     /// This moment for a later process; `now` is when `uptime` was read.
-    pub(super) fn written(&self, uptime: Uptime, now: Instant) -> Written {
+    pub(super) fn written(&self, uptime: Uptime, now: Instant) -> MomentOfBoot {
         let passed = now.saturating_duration_since(self.monotonic).as_millis();
         let passed = u64::try_from(passed).unwrap_or(u64::MAX);
         let Uptime { boot, milliseconds } = uptime;
-        Written { wall: self.wall, boot, uptime_milliseconds: milliseconds.saturating_sub(passed) }
+        MomentOfBoot { wall: self.wall, boot, uptime_milliseconds: milliseconds.saturating_sub(passed) }
     }
 }
 
-impl Written {
+impl MomentOfBoot {
     /// The moment in this process. `None` after the machine was started anew, which no clock of ours outlives.
     pub(super) fn moment(&self, uptime: &Uptime, now: Instant) -> Option<Moment> {
         let passed = uptime.milliseconds.checked_sub(self.uptime_milliseconds);
@@ -68,13 +74,12 @@ impl Written {
 }
 
 impl Uptime {
-    /// As Linux tells it; `None` where it does not.
+    /// `None` where the system does not say which boot it is.
     pub(super) fn now() -> Option<Self> {
         let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?.trim_end().to_owned();
-        let uptime = fs::read_to_string("/proc/uptime").ok()?;
-        let seconds: f64 = uptime.split(' ').next()?.parse().ok()?;
-        let milliseconds = Duration::try_from_secs_f64(seconds).ok()?.as_millis();
-        Some(Self { boot, milliseconds: milliseconds.try_into().ok()? })
+        // The clock of `Instant` stands still while the machine sleeps; this one does not.
+        let uptime = Duration::try_from(clock_gettime(ClockId::Boottime)).ok()?;
+        Some(Self { boot, milliseconds: uptime.as_millis().try_into().ok()? })
     }
 }
 

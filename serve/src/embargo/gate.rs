@@ -64,11 +64,13 @@ impl Gate {
     pub(crate) fn at(self, now: Moment) -> Self {
         match self {
             Self::Open => Self::Open,
-            Self::Closed(embargo) if now.wall < embargo.until => {
-                Self::Closed(Embargo { clock: Clock::Steady, ..embargo })
+            Self::Closed(embargo) => {
+                let clock = embargo.clock_at(now);
+                match clock == Clock::Steady && now.wall >= embargo.until {
+                    true => Self::Open,
+                    false => Self::Closed(Embargo { clock, ..embargo }),
+                }
             }
-            Self::Closed(embargo) if embargo.may_be_over(now) => Self::Open,
-            Self::Closed(embargo) => Self::Closed(Embargo { clock: Clock::Jumped, ..embargo }),
         }
     }
 
@@ -85,10 +87,14 @@ impl Gate {
 }
 
 impl Embargo {
-    /// Whether, by the monotonic clock, so much time has passed.
-    fn may_be_over(&self, now: Moment) -> bool {
-        let passed = self.since.passed(now);
-        passed.saturating_add(TOLERANCE) >= self.until.duration_since(self.since.wall)
+    /// What the wall clock is worth now. One that was set forward is believed again when so much time has passed as it
+    /// says: then it was wrong before.
+    fn clock_at(&self, now: Moment) -> Clock {
+        let late = now.wall.duration_since(self.until).max(SignedDuration::ZERO);
+        match self.since.ahead(now).saturating_sub(late) > TOLERANCE {
+            true => Clock::Jumped,
+            false => Clock::Steady,
+        }
     }
 }
 

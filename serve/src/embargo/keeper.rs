@@ -72,9 +72,9 @@ pub(crate) fn say(gate: Gate) {
         Gate::Open => tracing::info!("the hour has come; results are visible"),
         Gate::Closed(embargo) if embargo.clock == Clock::Jumped => tracing::error!(
             not_before = %embargo.until,
-            "the clock says that the hour has come, and it was set forward since the release was loaded; results stay \
-             hidden until so much time has passed; set the clock right. If it is right, remove embargo.json from the cache \
-             directory and restart serve"
+            "the clock was set forward since these results were first held back; they stay hidden until as much time has \
+             passed as it says; set it right. If it is right now, remove embargo.json from the cache directory and \
+             restart serve"
         ),
         Gate::Closed(embargo) => {
             tracing::info!(not_before = %embargo.until, "the clock is right again; results are hidden until their hour");

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Gate, Moment,
-    clock::{Uptime, Written},
+    Gate,
+    clock::{MomentOfBoot, Uptime},
 };
 use crate::release_cache::CacheDirectory;
 
@@ -27,15 +27,8 @@ pub(crate) struct Remembered {
 struct Record {
     /// The data set that was opened last.
     opened: Option<String>,
-    /// The one that is held back.
-    waiting: Option<Waiting>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Waiting {
-    data_set: String,
-    since: Written,
+    /// Since when something is held back.
+    waiting_since: Option<MomentOfBoot>,
 }
 
 #[derive(Debug, Default)]
@@ -58,21 +51,23 @@ impl Remembered {
             read => read.and_then(|json| Ok(serde_json::from_slice(&json)?)),
         };
         let record = read.unwrap_or_else(|error| {
-            tracing::warn!(%error, "which data set was opened cannot be read; its hour decides");
+            tracing::warn!(
+                %error,
+                "what was opened, and since when something waits, cannot be read; hours and this clock decide"
+            );
             Record::default()
         });
         Self { directory, state: Mutex::new(State { record, ..State::default() }) }
     }
 
-    /// The gate as an earlier server left it for this data set, which waits until the hour that is now known, if it
-    /// does. `None` where no server knew of it, or the machine was started anew.
+    /// The gate as an earlier server left it for this data set, whose hour is now known. `None` where none was closed, or
+    /// the machine was started anew, or does not tell.
     pub(crate) fn gate(&self, data_set: &str, until: Option<Timestamp>) -> Option<Gate> {
-        let Record { opened, waiting } = &self.state().record;
+        let Record { opened, waiting_since } = &self.state().record;
         if opened.as_deref() == Some(data_set) {
             return Some(Gate::Open);
         }
-        let waiting = waiting.as_ref().filter(|waiting| waiting.data_set == data_set)?;
-        let since = waiting.since.moment(&Uptime::now()?, Instant::now())?;
+        let since = waiting_since.as_ref()?.moment(&Uptime::now()?, Instant::now())?;
         Some(Gate::waiting(until?, since))
     }
 
@@ -120,30 +115,24 @@ impl Remembered {
 impl Record {
     /// What is to be remembered now, if it is something else.
     fn after(&self, data_set: &str, gate: Gate) -> Option<Self> {
-        let waiting = self.waiting.as_ref().filter(|waiting| waiting.data_set == data_set);
-        match gate.since() {
-            None if self.opened.as_deref() == Some(data_set) => None,
-            None => {
-                let others = self.waiting.clone().filter(|waiting| waiting.data_set != data_set);
-                Some(Self { opened: Some(data_set.to_owned()), waiting: others })
+        let after = match gate.since() {
+            None => Self { opened: Some(data_set.to_owned()), waiting_since: None },
+            Some(since) if self.waiting_since.as_ref().is_some_and(|waiting| waiting.wall == since.wall) => {
+                return None;
             }
-            Some(since) if waiting.is_some_and(|waiting| waiting.since.wall == since.wall) => None,
             Some(since) => {
-                let since = written(since)?;
-                let waiting = Waiting { data_set: data_set.to_owned(), since };
-                Some(Self { opened: self.opened.clone(), waiting: Some(waiting) })
+                let waiting_since = Uptime::now().map(|uptime| since.written(uptime, Instant::now()));
+                Self { opened: self.opened.clone(), waiting_since }
             }
-        }
+        };
+        (after != *self).then_some(after)
     }
-}
-
-fn written(since: Moment) -> Option<Written> {
-    Uptime::now().map(|uptime| since.written(uptime, Instant::now()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::embargo::Moment;
 
     const HOUR: Timestamp = Timestamp::MAX;
 
@@ -194,7 +183,7 @@ mod tests {
         assert!(remembered.note("next", Gate::Open));
         remembered.write();
         let json = fs::read_to_string(folder.path().join("embargo.json")).unwrap();
-        assert_eq!(json, "{\"opened\":\"next\",\"waiting\":null}\n");
+        assert_eq!(json, "{\"opened\":\"next\",\"waiting_since\":null}\n");
     }
 
     #[test]
@@ -210,7 +199,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_not_known() {
-        for bytes in [&b"\xFF"[..], b"{}x", b"nation\n", b"{\"opened\":7,\"waiting\":null}"] {
+        for bytes in [&b"\xFF"[..], b"{}x", b"nation\n", b"{\"opened\":7,\"waiting_since\":null}"] {
             let folder = tempfile::tempdir().unwrap();
             fs::write(folder.path().join("embargo.json"), bytes).unwrap();
             assert_eq!(Remembered::read(directory(folder.path())).gate("nation", Some(HOUR)), None);

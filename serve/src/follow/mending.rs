@@ -11,18 +11,26 @@ use crate::{
     serving::Shared,
 };
 
-/// Makes the current release whole again: shards that a request found damaged, and files that are missing on disk.
+/// Makes the current release whole again: shards that a request found damaged, and files on disk that
+/// are missing or that somebody has touched.
 #[derive(Debug, Default)]
 pub(super) struct Mending {
     /// When it was last tried, and was not enough.
     failed: Option<Instant>,
     /// Whether that was said.
     said: bool,
+    /// How often in a row the files were written again, and when that was last done.
+    rewritten: u32,
+    done: Option<Instant>,
 }
 
 /// Damage is tried again so soon: its students wait for it. Every time the whole release is hashed, a third of a
 /// second's work.
 const DAMAGED_AGAIN: Duration = Duration::from_secs(2);
+
+/// After files were written again they are left alone for so long, and for twice as long each time that this was not
+/// enough: where files never look as they were left, on a strange file system, it would be done for ever.
+const REST: Duration = Duration::from_millis(250);
 
 /// What is whole in memory and not on disk, so much later: nobody waits for it, and a full disk stays full for a while.
 const UNKEPT_AGAIN: Duration = Duration::from_secs(30);
@@ -41,6 +49,10 @@ impl Mending {
             return;
         }
         let Some(release) = shared.serving().release.clone() else { return };
+        let rest = REST * (1 << self.rewritten.min(10));
+        if !damaged && self.done.is_some_and(|done| done.elapsed() < rest) {
+            return;
+        }
         if !damaged {
             match look(directory, &release).await {
                 OnDisk::Whole => return *self = Self::default(),
@@ -68,7 +80,7 @@ impl Mending {
         }
         match unkept {
             None => {
-                *self = Self::default();
+                *self = Self { rewritten: self.rewritten + 1, done: Some(Instant::now()), ..Self::default() };
                 tracing::info!(release = number, rewritten, "the cache directory holds the whole release");
             }
             Some(error) => self.fail(&error),

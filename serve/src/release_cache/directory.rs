@@ -16,13 +16,14 @@ use serde::Serialize;
 use super::{
     LoadedRelease,
     loaded::Held,
-    mapping::{Stamp, map_a_copy},
+    memory,
+    stamp::{Stamp, read_stamped},
 };
 
 /// The directory where one server keeps its copy of the current release.
 ///
 /// `manifest.json` names the release and is written when every shard of it is here; `shards/` holds the
-/// blobs under their hashes; `changes.ndjson` is the journal of changes; `embargo.json` says what was opened;
+/// blobs under their hashes; `changes.ndjson` is the journal of changes; `embargo.json` says what was opened and what waits;
 /// `lock` keeps a second server out. A file is written under another name, renamed when it is whole, and never changed
 /// after that; what somebody else does to it is noticed by its [`Stamp`].
 #[derive(Debug)]
@@ -101,11 +102,12 @@ impl CacheDirectory {
     /// The manifest that an earlier server left here. `None` where there is none.
     pub(super) fn read_manifest(&self) -> Result<Option<Manifest>, CacheError> {
         let path = self.manifest();
-        match fs::read(&path) {
+        match read_stamped(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            json => {
-                let manifest = manifest_from_json(&json.map_err(io_at(&path))?)?;
-                self.has_settled(manifest.number)?;
+            read => {
+                let (json, stamp) = read.map_err(io_at(&path))?;
+                let manifest = manifest_from_json(&json)?;
+                self.has_settled(manifest.number, stamp);
                 Ok(Some(manifest))
             }
         }
@@ -115,16 +117,30 @@ impl CacheDirectory {
         self.claim()?;
         let path = self.manifest();
         whole::write(&path, &manifest.to_json()?).map_err(io_at(&path))?;
-        self.has_settled(manifest.number)
+        self.has_settled(manifest.number, Stamp::at(&path).map_err(io_at(&path))?);
+        Ok(())
     }
 
-    /// Maps a shard that is here and is what it should be; `None` where it is not here.
-    pub(super) fn map_shard(&self, entry: &ShardEntry) -> Result<Option<Held>, CacheError> {
-        map(&self.shard(entry), entry)
+    /// The shard that is here, if it is and is what it should be; `None` where it is not here.
+    pub(super) fn read_shard(&self, entry: &ShardEntry) -> Result<Option<Held>, CacheError> {
+        let path = self.shard(entry);
+        let (blob, stamp) = match read_stamped(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            read => read.map_err(io_at(&path))?,
+        };
+        let blob = memory::hold(&blob);
+        let digest = Digest::of(&blob);
+        if blob.len() as u64 != entry.bytes || digest != entry.key.digest {
+            return Err(CacheError::Release(ReleaseError::Different {
+                key: path.display().to_string(),
+                problem: format!("{} bytes with the SHA-256 {digest}", blob.len()),
+            }));
+        }
+        Ok(Some(Held::on_disk(entry.open(blob)?, stamp)))
     }
 
-    /// Writes a shard here and maps it.
-    pub(super) fn write_shard(&self, entry: &ShardEntry, blob: &[u8]) -> Result<Held, CacheError> {
+    /// Writes a shard here, whose bytes are right.
+    pub(super) fn write_shard(&self, entry: &ShardEntry, blob: &[u8]) -> Result<Stamp, CacheError> {
         self.claim()?;
         let path = self.shard(entry);
         let written = match whole::write(&path, blob) {
@@ -133,9 +149,7 @@ impl CacheDirectory {
             }
             written => written,
         };
-        written.map_err(io_at(&path))?;
-        let missing = || io_at(&path)(io::ErrorKind::NotFound.into());
-        map(&path, entry)?.ok_or_else(missing)
+        written.and_then(|()| Stamp::at(&path)).map_err(io_at(&path))
     }
 
     /// Whether the shard's file is the one that was checked, as far as can be told without reading it.
@@ -147,20 +161,19 @@ impl CacheDirectory {
     pub(crate) fn holds(&self, release: &LoadedRelease) -> bool {
         let settled = *self.settled.lock().unwrap_or_else(PoisonError::into_inner);
         let manifest = Stamp::at(&self.manifest()).ok().map(|stamp| (release.manifest.number, stamp));
-        manifest.is_some()
-            && settled == manifest
-            && release.shards().all(|(entry, held)| self.has(entry, held))
+        manifest.is_some() && settled == manifest && self.has_all(release)
     }
 
-    fn has_settled(&self, number: ReleaseNumber) -> Result<(), CacheError> {
-        let path = self.manifest();
-        let stamp = Stamp::at(&path).map_err(io_at(&path))?;
+    /// Whether all the shards of this release lie here.
+    pub(super) fn has_all(&self, release: &LoadedRelease) -> bool {
+        release.shards().all(|(entry, held)| self.has(entry, held))
+    }
+
+    fn has_settled(&self, number: ReleaseNumber, stamp: Stamp) {
         *self.settled.lock().unwrap_or_else(PoisonError::into_inner) = Some((number, stamp));
-        Ok(())
     }
 
-    /// Deletes the blobs that neither this release names nor the one whose manifest lies here. Mapped ones live on until
-    /// the last request is done.
+    /// Deletes the blobs that neither this release names nor the one whose manifest lies here.
     pub(super) fn forget_all_but(&self, release: &Manifest) -> Result<(), CacheError> {
         self.claim()?;
         let settled = self.read_manifest().ok().flatten();
@@ -221,22 +234,6 @@ fn io_at(path: &Path) -> impl Fn(io::Error) -> CacheError {
 fn lies_at(file: &File, path: &Path) -> bool {
     let (Ok(held), Ok(there)) = (file.metadata(), fs::metadata(path)) else { return false };
     (held.dev(), held.ino()) == (there.dev(), there.ino())
-}
-
-/// Maps a blob and checks it against its manifest; `None` where there is no such file.
-fn map(path: &Path, entry: &ShardEntry) -> Result<Option<Held>, CacheError> {
-    let (blob, stamp) = match map_a_copy(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        mapped => mapped.map_err(io_at(path))?,
-    };
-    let digest = Digest::of(&blob);
-    if blob.len() as u64 != entry.bytes || digest != entry.key.digest {
-        return Err(CacheError::Release(ReleaseError::Different {
-            key: path.display().to_string(),
-            problem: format!("{} bytes with the SHA-256 {digest}", blob.len()),
-        }));
-    }
-    Ok(Some(Held::on_disk(entry.open(blob)?, stamp)))
 }
 
 fn manifest_from_json(json: &[u8]) -> Result<Manifest, CacheError> {

@@ -4,9 +4,9 @@ use bytes::Bytes;
 use futures::{FutureExt, StreamExt, TryStreamExt, future, stream};
 use results_day::release::{Manifest, ReleaseStore, ShardEntry};
 
-use super::{CacheDirectory, CacheError, LoadedRelease, loaded::Held};
+use super::{CacheDirectory, CacheError, LoadedRelease, loaded::Held, memory};
 
-/// Shards that are read, hashed and mapped at once. Reading waits for the store, hashing for a processor; a
+/// Shards that are read and hashed at once. Reading waits for the store, hashing for a processor; a
 /// shard has a quarter of a megabyte.
 pub(super) const AT_ONCE: usize = 8;
 
@@ -17,12 +17,12 @@ impl CacheDirectory {
         store: &ReleaseStore,
     ) -> Result<Option<LoadedRelease>, CacheError> {
         match self.read_manifest()? {
-            Some(manifest) => self.map_shards(manifest, None, store).await.map(Some),
+            Some(manifest) => self.load_shards(manifest, None, store).await.map(Some),
             None => Ok(None),
         }
     }
 
-    /// Brings a release here and maps it. What `current` has in common with it is neither read nor mapped
+    /// Brings a release here. What `current` has in common with it is not read
     /// again; what neither it nor the directory has comes from the store.
     pub(crate) async fn fetch(
         self: &Arc<Self>,
@@ -30,14 +30,13 @@ impl CacheDirectory {
         current: Option<&LoadedRelease>,
         store: &ReleaseStore,
     ) -> Result<LoadedRelease, CacheError> {
-        let release = self.map_shards(manifest, current, store).await?;
+        let release = self.load_shards(manifest, current, store).await?;
         if let Some(error) = release.unkept().next() {
             tracing::error!(
                 release = release.manifest.number.get(),
                 shards = release.unkept().count(),
                 error,
-                "shards could not be written to the cache directory and are served from memory; a restart will need \
-                 the store"
+                "shards could not be written to the cache directory; a restart will need the store"
             );
         }
         let (release, settled) = self.settle(release).await?;
@@ -60,14 +59,15 @@ impl CacheDirectory {
         let directory = self.clone();
         blocking(move || {
             let manifest = &release.manifest;
-            let written = if release.is_kept() { directory.write_manifest(manifest) } else { Ok(()) };
+            let written =
+                if directory.has_all(&release) { directory.write_manifest(manifest) } else { Ok(()) };
             let settled = written.and(directory.forget_all_but(manifest));
             (release, settled)
         })
         .await
     }
 
-    async fn map_shards(
+    async fn load_shards(
         self: &Arc<Self>,
         manifest: Manifest,
         current: Option<&LoadedRelease>,
@@ -87,32 +87,30 @@ impl CacheDirectory {
     }
 
     /// The shard from the directory, or else from the store by way of the directory.
-    async fn find(self: &Arc<Self>, entry: &ShardEntry, store: &ReleaseStore) -> Result<Held, CacheError> {
-        let (directory, wanted) = (self.clone(), entry.clone());
-        match blocking(move || directory.map_shard(&wanted)).await? {
-            Ok(Some(held)) => return Ok(held),
-            Ok(None) => {}
-            Err(error) => tracing::warn!(%error, "a cached shard is unusable; fetching it again"),
-        }
-        self.fetch_shard(entry, store).await
-    }
-
-    /// The shard from the store by way of the directory, whatever lies there.
-    pub(super) async fn fetch_shard(
+    pub(super) async fn find(
         self: &Arc<Self>,
         entry: &ShardEntry,
         store: &ReleaseStore,
     ) -> Result<Held, CacheError> {
+        let (directory, wanted) = (self.clone(), entry.clone());
+        match blocking(move || directory.read_shard(&wanted)).await? {
+            Ok(Some(held)) => return Ok(held),
+            Ok(None) => {}
+            Err(error) => tracing::warn!(%error, "a cached shard is unusable; fetching it again"),
+        }
         let blob = store.shard_bytes(entry).await?;
         self.keep(entry, blob).await
     }
 
-    /// Writes a shard, whose bytes are right, and maps it; where that is impossible it stays in memory.
+    /// Holds a shard, whose bytes are right, and writes it for the next start, if that is possible.
     pub(super) async fn keep(self: &Arc<Self>, entry: &ShardEntry, blob: Bytes) -> Result<Held, CacheError> {
         let (directory, entry) = (self.clone(), entry.clone());
-        blocking(move || match directory.write_shard(&entry, &blob) {
-            Ok(held) => Ok(held),
-            Err(error) => Ok(Held::in_memory(entry.open(blob)?, &error.to_string())),
+        blocking(move || {
+            let shard = entry.open(memory::hold(&blob))?;
+            Ok(match directory.write_shard(&entry, &blob) {
+                Ok(stamp) => Held::on_disk(shard, stamp),
+                Err(error) => Held::in_memory_only(shard, &error.to_string()),
+            })
         })
         .await?
     }

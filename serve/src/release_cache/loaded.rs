@@ -6,9 +6,9 @@ use results_day::{
     student::StudentId,
 };
 
-use super::mapping::Stamp;
+use super::stamp::Stamp;
 
-/// A release whose every shard is here, checked and mapped.
+/// A release whose every shard is here, checked and in memory.
 #[derive(Debug)]
 pub(crate) struct LoadedRelease {
     /// What the release is.
@@ -43,11 +43,6 @@ impl LoadedRelease {
         self.manifest.source.data_set == other.source.data_set
     }
 
-    /// Whether all of it was written to disk, so that a restart needs no store.
-    pub(super) fn is_kept(&self) -> bool {
-        self.unkept().next().is_none()
-    }
-
     /// Why shards are not on disk, one reason for each.
     pub(super) fn unkept(&self) -> impl Iterator<Item = &str> {
         self.shards.iter().filter_map(|held| held.kept.as_ref().err().map(|why| &**why))
@@ -64,7 +59,7 @@ impl Held {
         Self { shard, kept: Ok(stamp) }
     }
 
-    pub(super) fn in_memory(shard: Shard, why: &str) -> Self {
+    pub(super) fn in_memory_only(shard: Shard, why: &str) -> Self {
         Self { shard, kept: Err(why.into()) }
     }
 

@@ -22,10 +22,8 @@ pub(crate) struct Repaired {
 }
 
 impl CacheDirectory {
-    /// Looks at every byte of the current release and makes it whole: a damaged shard comes from the store again, and a
+    /// Looks at every byte of the current release and makes it whole: a damaged shard comes from disk or the store again, a
     /// file that is missing, or that somebody has written into or shortened, is written again.
-    ///
-    /// What is broken on disk is replaced and not corrected: its pages may be mapped by a request at work.
     pub(crate) async fn repair(
         self: &Arc<Self>,
         current: &LoadedRelease,
@@ -33,9 +31,9 @@ impl CacheDirectory {
     ) -> Result<Repaired, CacheError> {
         let shards: Vec<_> =
             current.shards().map(|(entry, held)| self.mend(entry, held.clone(), store)).collect();
-        let shards: Vec<(Held, Found)> = stream::iter(shards).buffered(AT_ONCE).try_collect().await?;
-        let count = |wanted| shards.iter().filter(|(_, found)| *found == wanted).count();
-        let (damaged, rewritten) = (count(Found::Damaged), count(Found::NotOnDisk));
+        let shards: Vec<(Held, Condition)> = stream::iter(shards).buffered(AT_ONCE).try_collect().await?;
+        let count = |wanted| shards.iter().filter(|(_, condition)| *condition == wanted).count();
+        let (damaged, rewritten) = (count(Condition::Damaged), count(Condition::NotOnDisk));
         let release =
             LoadedRelease::new(current.manifest.clone(), shards.into_iter().map(|(held, _)| held).collect());
         let (release, settled) = self.settle(release).await?;
@@ -44,35 +42,35 @@ impl CacheDirectory {
         Ok(Repaired { release, damaged, rewritten, unkept })
     }
 
-    /// One shard as it should be, and how it was found.
+    /// One shard as it should be, and in what condition it was.
     async fn mend(
         self: &Arc<Self>,
         entry: &ShardEntry,
         held: Held,
         store: &ReleaseStore,
-    ) -> Result<(Held, Found), CacheError> {
+    ) -> Result<(Held, Condition), CacheError> {
         let (directory, entry, looked_at) = (self.clone(), entry.clone(), held.clone());
-        let found = blocking({
+        let condition = blocking({
             let entry = entry.clone();
             move || match Digest::of(looked_at.shard.blob()) == entry.key.digest {
-                false => Found::Damaged,
-                true if directory.has(&entry, &looked_at) => Found::Whole,
-                true => Found::NotOnDisk,
+                false => Condition::Damaged,
+                true if directory.has(&entry, &looked_at) => Condition::Whole,
+                true => Condition::NotOnDisk,
             }
         })
         .await?;
-        let held = match found {
-            Found::Whole => held,
-            Found::Damaged => self.fetch_shard(&entry, store).await?,
-            Found::NotOnDisk => self.keep(&entry, held.shard.blob().clone()).await?,
+        let held = match condition {
+            Condition::Whole => held,
+            Condition::Damaged => self.find(&entry, store).await?,
+            Condition::NotOnDisk => self.keep(&entry, held.shard.blob().clone()).await?,
         };
-        Ok((held, found))
+        Ok((held, condition))
     }
 }
 
-/// How a shard of the current release was found.
+/// The condition of a shard of the current release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Found {
+enum Condition {
     /// In memory and on disk.
     Whole,
     /// In memory, and on disk not as it was left there.
