@@ -160,7 +160,7 @@ async fn what_is_not_there_is_asked_for_once() {
     place.objects.delete(&manifest.shards[0].key.path()).await.unwrap();
     let (started, before) = (Instant::now(), place.faulty.done().reads);
     let error = place.store.shard_bytes(&manifest.shards[0]).await.unwrap_err();
-    assert!(matches!(error, ReleaseError::Store { .. }) && !error.is_of_the_store(), "{error}");
+    assert!(matches!(error, ReleaseError::Store { .. }) && !error.is_unanswered(), "{error}");
     assert_eq!((place.faulty.done().reads - before, started.elapsed()), (1, Duration::ZERO));
 }
 

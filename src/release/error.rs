@@ -114,8 +114,8 @@ impl ReleaseError {
         }
     }
 
-    /// Whether the store did not answer, so that this says nothing about the release.
-    pub fn is_of_the_store(&self) -> bool {
+    /// Whether the store gave no answer, not even that there is no such object: this says nothing about the release.
+    pub fn is_unanswered(&self) -> bool {
         matches!(self, Self::Store { error, .. } if !matches!(error, object_store::Error::NotFound { .. }))
     }
 
@@ -127,7 +127,7 @@ impl ReleaseError {
             Self::Store { error: PermissionDenied { .. } | Unauthenticated { .. }, .. } => false,
             Self::Different { .. } => true,
             Self::Manifest { error, .. } => matches!(error, Json(_) | Unsealed | Checksum),
-            _ => self.is_of_the_store(),
+            _ => self.is_unanswered(),
         }
     }
 

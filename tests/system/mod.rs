@@ -8,6 +8,7 @@
 mod client;
 mod document;
 mod killing;
+mod metrics;
 mod nation;
 mod programs;
 #[path = "../support/sealed.rs"]
@@ -18,6 +19,7 @@ mod watcher;
 
 pub(crate) use client::{Answer, Client};
 pub(crate) use killing::{Site, kill_publishers};
+pub(crate) use metrics::{Family, Metrics};
 pub(crate) use nation::{Nation, files, put_manifest};
 pub(crate) use programs::{Ran, Running, program};
 pub(crate) use server::Server;

@@ -29,7 +29,7 @@ pub(super) async fn verify_all(store: &ReleaseStore, source: Option<&dyn Source>
                 println!("{verdict}");
             }
             // A store that is away says nothing about its releases.
-            Err(error) if error.downcast_ref().is_some_and(ReleaseError::is_of_the_store) => {
+            Err(error) if error.downcast_ref().is_some_and(ReleaseError::is_unanswered) => {
                 return Err(error);
             }
             Err(_) if store.current().await?.is_some_and(|current| current.oldest > number) => {

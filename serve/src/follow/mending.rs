@@ -54,7 +54,9 @@ impl Mending {
             return;
         }
         if !damaged {
-            match look(directory, &release).await {
+            let on_disk = look(directory, &release).await;
+            shared.followed().set_release_written(on_disk == OnDisk::Whole);
+            match on_disk {
                 OnDisk::Whole => return *self = Self::default(),
                 OnDisk::Unwritable => return self.failed = Some(Instant::now()),
                 OnDisk::Lacking => {}
@@ -72,6 +74,7 @@ impl Mending {
         shared: &'static Shared,
     ) {
         let number = release.manifest.number.get();
+        shared.followed().repaired(shards, rewritten);
         shared.update(|serving| serving.release = Some(Arc::new(release)));
         // Whoever saw the release before this one can report nothing more.
         if shared.repaired() {
@@ -96,6 +99,7 @@ impl Mending {
 }
 
 /// What a restart would find of the current release.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum OnDisk {
     Whole,
     Lacking,

@@ -15,7 +15,7 @@ pub(crate) struct Repaired {
     pub(crate) release: LoadedRelease,
     /// How many of its shards were damaged in memory.
     pub(crate) damaged: usize,
-    /// How many of the others were not on disk as they had been left there.
+    /// How many of the others were not on disk as they had been left there, and are again.
     pub(crate) rewritten: usize,
     /// Why it is not whole on disk, if so.
     pub(crate) unkept: Option<String>,
@@ -32,8 +32,11 @@ impl CacheDirectory {
         let shards: Vec<_> =
             current.shards().map(|(entry, held)| self.mend(entry, held.clone(), store)).collect();
         let shards: Vec<(Held, Condition)> = stream::iter(shards).buffered(AT_ONCE).try_collect().await?;
-        let count = |wanted| shards.iter().filter(|(_, condition)| *condition == wanted).count();
-        let (damaged, rewritten) = (count(Condition::Damaged), count(Condition::NotOnDisk));
+        let damaged = shards.iter().filter(|(_, condition)| *condition == Condition::Damaged).count();
+        let rewritten = shards
+            .iter()
+            .filter(|(held, condition)| *condition == Condition::NotOnDisk && held.stamp().is_some())
+            .count();
         let release =
             LoadedRelease::new(current.manifest.clone(), shards.into_iter().map(|(held, _)| held).collect());
         let (release, settled) = self.settle(release).await?;
