@@ -3,12 +3,16 @@
 use std::{
     io::{self, IsTerminal},
     process::ExitCode,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use clap::{CommandFactory, Parser, Subcommand, error::ErrorKind};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, error::ErrorKind};
 use jiff::Timestamp;
-use publish::{Publisher, duration, summary, verify, watch};
+use publish::{
+    Publisher, duration,
+    metrics::{self, Ending, Record, Work},
+    summary, verify, watch,
+};
 use results_day::{
     release::{Bucket, ReleaseNumber, Spared},
     source,
@@ -48,6 +52,9 @@ struct Arguments {
 
     #[command(flatten)]
     watch: watch::Flags,
+
+    #[command(flatten)]
+    metrics: metrics::Flags,
 }
 
 #[derive(Subcommand)]
@@ -87,14 +94,19 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    if arguments.command.is_some() && (arguments.not_before.is_some() || arguments.watch.patience().is_some())
-    {
-        let told = "--not-before and --watch are for publishing, and not for what is done with releases";
-        Arguments::command().error(ErrorKind::ArgumentConflict, told).exit();
+    let matches = Arguments::command().get_matches();
+    let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let watches = arguments.watch.patience().is_some();
+    let misplaced = if arguments.command.is_some() && (arguments.not_before.is_some() || watches) {
+        Some("--not-before and --watch are for publishing, and not for what is done with releases")
+    } else {
+        metrics::Flags::misplaced(&matches, watches)
+    };
+    if let Some(misplaced) = misplaced {
+        Arguments::command().error(ErrorKind::ArgumentConflict, misplaced).exit();
     }
     // Nobody looks at a watcher while it works.
-    let level = if arguments.watch.patience().is_some() { "info" } else { "warn" };
+    let level = if watches { "info" } else { "warn" };
     tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or(level.into()))
         .with_writer(io::stderr)
@@ -121,45 +133,93 @@ fn instant(text: &str) -> Result<Timestamp, String> {
     })
 }
 
+/// The one line to end with, if there is one.
 fn start(arguments: Arguments) -> anyhow::Result<Option<String>> {
     let runtime = tokio::runtime::Runtime::new()?;
-    let ended = runtime.block_on(run(arguments));
+    let ended = runtime.block_on(async {
+        match arguments.watch.patience() {
+            Some(patience) => watch(arguments, patience).await.map(|()| None),
+            None => run(arguments).await.map(Some),
+        }
+    });
     // A call that waits for a locked database cannot be interrupted, and nothing depends on its end.
     runtime.shutdown_background();
     ended
 }
 
-/// The one line to end with, if there is one.
-async fn run(arguments: Arguments) -> anyhow::Result<Option<String>> {
-    let Arguments { command, database, not_before, bucket, watch } = arguments;
-    let said = match command {
+async fn watch(arguments: Arguments, patience: watch::Patience) -> anyhow::Result<()> {
+    let source = source::connect(&arguments.database)?;
+    let record = Record::of(metrics::Command::Publish);
+    if let Some(address) = arguments.metrics.address() {
+        metrics::serve(address, &record).await?;
+    }
+    watch::watch(source, arguments.bucket, patience, arguments.not_before, record).await
+}
+
+/// Does what is to be done once, and tells of it where that was asked for, also where it failed.
+async fn run(arguments: Arguments) -> anyhow::Result<String> {
+    let Arguments { command, database, not_before, bucket, metrics, .. } = arguments;
+    let kind = match &command {
+        None => metrics::Command::Publish,
+        Some(Command::Rollback { .. }) => metrics::Command::RollBack,
+        Some(Command::Collect { .. }) => metrics::Command::Collect,
+        Some(Command::Verify(_)) => metrics::Command::Verify,
+        Some(Command::Releases { .. }) => metrics::Command::Releases,
+    };
+    let (started, record) = (Instant::now(), Record::of(kind));
+    let ran = once(command, &database, not_before, &bucket, &record.work).await;
+    record.runs.ended(ran.as_ref().map_or(Ending::Failed, |(_, ending)| *ending), started.elapsed());
+    // What was done is done, whether or not it can be told of.
+    if let Some(path) = metrics.file()
+        && let Err(error) = record.write(path)
+    {
+        eprintln!("publish: the metrics could not be written to {}: {error}", path.display());
+    }
+    ran.map(|(said, _)| said)
+}
+
+async fn once(
+    command: Option<Command>,
+    database: &str,
+    not_before: Option<Timestamp>,
+    bucket: &Bucket,
+    work: &Work,
+) -> anyhow::Result<(String, Ending)> {
+    Ok(match command {
         None => {
-            let source = source::connect(&database)?;
-            if let Some(patience) = watch.patience() {
-                watch::watch(source, bucket, patience, not_before).await?;
-                return Ok(None);
-            }
-            let store = bucket.open_to_publish().await?;
-            publish::publish(source.as_ref(), &store, Publisher::Person { not_before }).await?.to_string()
+            let (source, store) = (source::connect(database)?, bucket.open_to_publish().await?);
+            let publisher = Publisher::Person { not_before };
+            let outcome = publish::publish(source.as_ref(), &store, publisher, work).await?;
+            (outcome.to_string(), outcome.ending())
         }
         Some(Command::Releases { json }) => {
             let releases = publish::releases(&bucket.existing()?.open()?).await?;
-            if json { releases.to_json()? } else { releases.to_string() }
+            (if json { releases.to_json()? } else { releases.to_string() }, Ending::Unchanged)
         }
         Some(Command::Rollback { number }) => {
             let committed = bucket.existing()?.open_to_change()?.roll_back(number).await?;
-            summary::rolled_back(number, committed.as_ref())
+            let ending = if committed.is_some() { Ending::RolledBack } else { Ending::Unchanged };
+            if committed.is_some() {
+                work.saw(committed.as_ref());
+            }
+            (summary::rolled_back(number, committed.as_ref()), ending)
         }
         Some(Command::Collect { delete, keep, grace }) => {
             let (store, spared) =
                 (bucket.existing()?.open_to_change()?, Spared { releases: keep.into(), grace });
             let collection =
                 if delete { store.collect(spared).await? } else { store.collectable(spared).await? };
-            summary::collected(&collection, delete)
+            let collected = delete && (collection.objects > 0 || !collection.releases.is_empty());
+            if collected {
+                work.collected_objects.add(collection.objects);
+                work.collected_bytes.add(collection.bytes);
+            }
+            let ending = if collected { Ending::Collected } else { Ending::Unchanged };
+            (summary::collected(&collection, delete), ending)
         }
         Some(Command::Verify(request)) => {
-            verify::verify(request, &database, &bucket.existing()?.open()?).await?
+            let said = verify::verify(request, database, &bucket.existing()?.open()?).await?;
+            (said, Ending::Verified)
         }
-    };
-    Ok(Some(said))
+    })
 }

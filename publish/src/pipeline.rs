@@ -13,6 +13,7 @@ use results_day::{
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
+    metrics::Work,
     plan::{Patch, Plan},
     render::{self, RenderedShard},
 };
@@ -47,6 +48,7 @@ pub(crate) async fn run(
     render.extend(unreadable.into_iter().filter_map(|prefix| Some((prefix, plan.width.ids(prefix)?))));
     render.sort_unstable_by_key(|(prefix, _)| *prefix);
     finished.extend(render_all(reader, render, shelf, progress).await?);
+    shelf.work.shards_kept.add(plan.keep.len() as u64);
 
     let new = || finished.iter().filter(|(_, uploaded)| *uploaded).map(|(entry, _)| entry);
     let (uploaded, uploaded_bytes) = (new().count(), new().map(|entry| entry.bytes).sum());
@@ -69,6 +71,7 @@ async fn patch_all(
 ) -> anyhow::Result<(Vec<Finished>, Vec<u32>)> {
     let changed: Vec<StudentId> = patches.iter().flat_map(|patch| patch.changed.iter().copied()).collect();
     let students: Arc<[Student]> = reader.students(&changed).await?.into();
+    shelf.work.rows_read.add(students.len() as u64);
     let patched = stream::iter(patches).map(|patch| {
         let students = students.clone();
         async move {
@@ -81,10 +84,13 @@ async fn patch_all(
             let Ok(blob) = shelf.store.shard_bytes(&patch.base).await else { return unusable() };
             let patched = on_any_core(move || {
                 let base = patch.base.open(blob)?;
-                anyhow::Ok(render::patch(&base, &patch.changed, of_the_same(&students, &patch.changed))?)
+                let students = of_the_same(&students, &patch.changed);
+                anyhow::Ok((render::patch(&base, &patch.changed, students)?, students.len()))
             });
-            let Ok(shard) = patched.await? else { return unusable() };
+            let Ok((shard, rendered)) = patched.await? else { return unusable() };
+            shelf.work.students_rendered.add(rendered as u64);
             let finished = shelf.put(prefix, shard).await?;
+            shelf.work.shards_patched.add(u64::from(finished.is_some()));
             progress.inc(1);
             anyhow::Ok(Ok(finished))
         }
@@ -119,8 +125,12 @@ async fn render_all(
     let reading = tokio::spawn(reader.read(ranges, sender));
     let batches = stream::unfold(receiver, async |mut receiver| Some((receiver.recv().await?, receiver)));
     let rendered = stream::iter(prefixes).zip(batches).map(|(prefix, students)| async move {
+        let read = students.len() as u64;
+        shelf.work.rows_read.add(read);
         let shard = on_any_core(move || render::render(&students)).await??;
+        shelf.work.students_rendered.add(read);
         let finished = shelf.put(prefix, shard).await?;
+        shelf.work.shards_rendered.add(u64::from(finished.is_some()));
         progress.inc(1);
         anyhow::Ok(finished)
     });
@@ -135,6 +145,8 @@ pub(crate) struct Shelf<'a> {
     attempt: Attempt,
     /// The blobs that may be named without uploading them: those of the parent release.
     reusable: HashMap<(u32, Digest), ShardKey>,
+    /// Where it is counted what was done.
+    work: &'a Work,
 }
 
 impl<'a> Shelf<'a> {
@@ -144,11 +156,12 @@ impl<'a> Shelf<'a> {
         attempt: Attempt,
         base: Option<&Manifest>,
         missing: &[ShardKey],
+        work: &'a Work,
     ) -> Self {
         let shards = base.into_iter().flat_map(|base| &base.shards).map(|shard| &shard.key);
         let there = shards.filter(|key| !missing.contains(key));
         let reusable = there.map(|key| ((key.prefix, key.digest), key.clone())).collect();
-        Self { store, attempt, reusable }
+        Self { store, attempt, reusable, work }
     }
 
     /// Brings one shard into the store. `None` where nobody has a result.
@@ -167,6 +180,7 @@ impl<'a> Shelf<'a> {
         }
         let key = ShardKey { prefix, digest, attempt: self.attempt.clone() };
         self.store.put_shard(&key, blob).await?;
+        self.work.uploaded_bytes.add(bytes);
         Ok(Some((entry(key), true)))
     }
 }

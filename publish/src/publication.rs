@@ -13,6 +13,7 @@ use results_day::{
 };
 
 use crate::{
+    metrics::{Phase, Work},
     pipeline::{self, Shards, Shelf},
     plan::{self, Plan},
     summary::Outcome,
@@ -66,17 +67,21 @@ impl Publisher {
 
 /// Publishes what has changed since the current release, or everything where there is none to build on.
 ///
-/// Whoever loses the race for the next number starts over from a new snapshot on top of the winner, so that
+/// What is done is counted in `work`, also where this fails. Whoever loses the race for the next number starts over from a new snapshot on top of the winner, so that
 /// no older snapshot ever replaces a newer one.
 pub async fn publish(
     source: &dyn Source,
     store: &ReleaseStore,
     publisher: Publisher,
+    work: &Work,
 ) -> anyhow::Result<Outcome> {
     let started = Instant::now();
     let mut probed = false;
+    work.begins();
     loop {
+        let looking = Instant::now();
         let base = store.current().await?;
+        work.saw(base.as_ref());
         // The winner of a race may be a rollback, too.
         if let Some(base) = base.as_ref().filter(|base| base.is_rollback())
             && !publisher.is_person()
@@ -93,8 +98,9 @@ pub async fn publish(
         {
             return Ok(Outcome::Unchanged(base.number));
         }
+        work.spent(Phase::Plan, looking.elapsed());
         if !probed {
-            store.probe().await?;
+            work.during(Phase::Probe, store.probe()).await?;
             probed = true;
         }
         if !missing.is_empty() {
@@ -103,11 +109,12 @@ pub async fn publish(
                 "the store has lost blobs of the current release; making them again"
             );
         }
-        let (manifest, shards) = prepare(source, store, base.as_ref(), &missing, publisher).await?;
+        let (manifest, shards) = prepare(source, store, base.as_ref(), &missing, publisher, work).await?;
         // A store that dawdled may have taken the time in which the hour could be moved.
         publisher.embargo(store, base.as_ref(), &manifest.source.data_set).await?;
-        match store.commit(&manifest).await? {
+        match work.during(Phase::Commit, store.commit(&manifest)).await? {
             Commit::Won => {
+                work.saw(Some(&manifest));
                 return Ok(Outcome::Published {
                     number: manifest.number,
                     students: manifest.students,
@@ -118,10 +125,13 @@ pub async fn publish(
                     elapsed: started.elapsed(),
                 });
             }
-            Commit::Lost => tracing::warn!(
-                "another publisher committed release {} first; starting over on top of it",
-                manifest.number
-            ),
+            Commit::Lost => {
+                work.races_lost.add(1);
+                tracing::warn!(
+                    "another publisher committed release {} first; starting over on top of it",
+                    manifest.number
+                );
+            }
         }
     }
 }
@@ -146,7 +156,9 @@ async fn prepare(
     base: Option<&Manifest>,
     missing: &[ShardKey],
     publisher: Publisher,
+    work: &Work,
 ) -> anyhow::Result<(Manifest, Shards)> {
+    let planning = Instant::now();
     let mut reader = source.snapshot().await?;
     let origin = reader.origin().clone();
     if let Some(base) = base.filter(|base| base.source.data_set != origin.data_set)
@@ -167,12 +179,13 @@ async fn prepare(
         None => Plan::full(reader.as_mut()).await?,
     };
     let width = plan.width;
+    work.spent(Phase::Plan, planning.elapsed());
     // Of each try: whoever lost a race names nothing that was written before it, which a collector may have been
     // the winner to delete.
     let attempt = Attempt::random();
     let progress = progress::show("shards published", (plan.render.len() + plan.patch.len()) as u64, 0);
-    let shards =
-        pipeline::run(reader, plan, &Shelf::new(store, attempt.clone(), base, missing), &progress).await?;
+    let shelf = Shelf::new(store, attempt.clone(), base, missing, work);
+    let shards = work.during(Phase::Render, pipeline::run(reader, plan, &shelf, &progress)).await?;
     progress.finish_and_clear();
 
     let (Some(first), Some(last)) = (shards.entries.first(), shards.entries.last()) else {

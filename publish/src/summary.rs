@@ -5,6 +5,8 @@ use std::{fmt, time::Duration};
 use jiff::Timestamp;
 use results_day::release::{Collection, Manifest, ReleaseNumber, Verified};
 
+use crate::metrics::Ending;
+
 /// What a run of `publish` did.
 #[derive(Debug)]
 pub enum Outcome {
@@ -29,6 +31,17 @@ pub enum Outcome {
         /// From the first question to the commit.
         elapsed: Duration,
     },
+}
+
+impl Outcome {
+    /// What it counts as.
+    pub fn ending(&self) -> Ending {
+        match self {
+            Self::Unchanged(_) => Ending::Unchanged,
+            Self::RolledBack(_) => Ending::RolledBack,
+            Self::Published { .. } => Ending::Published,
+        }
+    }
 }
 
 impl fmt::Display for Outcome {

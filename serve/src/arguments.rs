@@ -35,7 +35,7 @@ pub(crate) struct Arguments {
     )]
     pub(crate) listen: Vec<ListenAddress>,
 
-    /// Where health and readiness are told
+    /// Where health, readiness and metrics are told: /healthz, /readyz and /metrics
     #[arg(long, env = "ADMIN", value_name = "ADDRESS", default_value = "127.0.0.1:9081")]
     pub(crate) admin: SocketAddr,
 

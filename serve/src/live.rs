@@ -25,7 +25,10 @@ use results_day::{
 };
 use tokio::runtime::Handle;
 
-use crate::serving::Known;
+use crate::{
+    metrics::{CacheResult, LookUpResult, LookUps},
+    serving::Known,
+};
 
 /// Answers for one student as of now.
 #[derive(Clone)]
@@ -37,6 +40,7 @@ struct Inner {
     /// Connections live on the runtime that made them, so look-ups do as well, whoever asks.
     runtime: Handle,
     in_flight: Mutex<HashMap<Question, LookUp>>,
+    counts: LookUps,
     /// Whether the database failed when it was last asked: a failure is logged when it begins, not for every look-up.
     failing: AtomicBool,
     /// When it was last said that an answer was refused.
@@ -93,6 +97,7 @@ impl Live {
             cache,
             runtime,
             in_flight: Mutex::default(),
+            counts: LookUps::default(),
             failing: AtomicBool::new(false),
             refusal_said: Mutex::default(),
         }))
@@ -104,8 +109,14 @@ impl Live {
         let found = {
             let mut in_flight = self.0.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
             match in_flight.get(&question) {
-                Some(found) => found.clone(),
-                None if in_flight.len() >= IN_FLIGHT => return Err(Refusal::Overloaded),
+                Some(found) => {
+                    self.0.counts.coalesced();
+                    found.clone()
+                }
+                None if in_flight.len() >= IN_FLIGHT => {
+                    self.0.counts.ended(LookUpResult::Overloaded);
+                    return Err(Refusal::Overloaded);
+                }
                 None => {
                     let found = self.start(question.clone(), known.clone());
                     in_flight.insert(question, found.clone());
@@ -116,15 +127,35 @@ impl Live {
         found.await
     }
 
+    /// What became of the look-ups so far.
+    pub(crate) fn counts(&self) -> &LookUps {
+        &self.0.counts
+    }
+
+    /// How many look-ups have not ended.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.0.in_flight.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     /// Starts a look-up that goes on even where everybody who waits for it gives up: what it finds is cached.
     fn start(&self, question: Question, known: Known) -> LookUp {
         let inner = self.0.clone();
         let look_up = self.0.runtime.spawn(async move {
+            let begun = Instant::now();
             let (id, standing, _) = question;
             // The guard makes room for the next look-up even if this one panics.
             let _landing = Landing { inner: inner.clone(), question };
             let found = tokio::time::timeout(PATIENCE, inner.find(id, standing, &known)).await;
-            found.unwrap_or_else(|_| Err(inner.failed("no answer in time")))
+            inner.counts.took(begun.elapsed());
+            match found {
+                Ok(Ok(answer)) => {
+                    let absent = answer.document.is_none();
+                    inner.counts.ended(if absent { LookUpResult::Absent } else { LookUpResult::Found });
+                    Ok(answer)
+                }
+                Ok(refusal) => refusal,
+                Err(_) => Err(inner.failed(LookUpResult::TimedOut, "no answer in time")),
+            }
         });
         look_up.map(|found| found.unwrap_or(Err(Refusal::Unavailable))).boxed().shared()
     }
@@ -143,7 +174,7 @@ impl Inner {
                 // An invalid row names its student; that part is for the publisher's eyes, not for a log.
                 match error {
                     SourceError::InvalidRow { .. } => self.refused("a row is invalid"),
-                    other => self.failed(&other.to_string()),
+                    other => self.failed(LookUpResult::Failed, &other.to_string()),
                 }
             })?;
         if data_set != known.data_set {
@@ -171,6 +202,7 @@ impl Inner {
 
     /// The database answers, and this student's answer is none to show. Said now and then, not for every look-up.
     fn refused(&self, error: &str) -> Refusal {
+        self.counts.ended(LookUpResult::Refused);
         let mut said = self.refusal_said.lock().unwrap_or_else(PoisonError::into_inner);
         if said.is_none_or(|said| said.elapsed() > SAY_AGAIN) {
             *said = Some(Instant::now());
@@ -179,7 +211,8 @@ impl Inner {
         Refusal::Unavailable
     }
 
-    fn failed(&self, error: &str) -> Refusal {
+    fn failed(&self, result: LookUpResult, error: &str) -> Refusal {
+        self.counts.ended(result);
         if !self.failing.swap(true, Ordering::Relaxed) {
             tracing::warn!(error, "live look-ups fail");
         }
@@ -188,9 +221,17 @@ impl Inner {
 
     /// The cached document, if it was read under just this standing.
     async fn cached(&self, id: StudentId, standing: Standing, known: &Known) -> Option<Option<Bytes>> {
-        let found = self.cache.get(&known.data_set, id).await;
-        let entry = found.inspect_err(|error| tracing::debug!(%error, "the cache was not asked")).ok()??;
-        (entry.standing == standing).then_some(entry.document)
+        let (result, document) = match self.cache.get(&known.data_set, id).await {
+            Ok(Some(entry)) if entry.standing == standing => (CacheResult::Hit, Some(entry.document)),
+            Ok(Some(_)) => (CacheResult::Stale, None),
+            Ok(None) => (CacheResult::Miss, None),
+            Err(error) => {
+                tracing::debug!(%error, "the cache was not asked");
+                (CacheResult::Error, None)
+            }
+        };
+        self.counts.cache(result);
+        document
     }
 }
 

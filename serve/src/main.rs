@@ -7,6 +7,7 @@ mod follow;
 mod http;
 mod listen;
 mod live;
+mod metrics;
 mod release_cache;
 mod serving;
 
@@ -33,6 +34,7 @@ use follow::{ChangeFollower, ReleaseFollower};
 use http::{ServeRelease, routes};
 use listen::{Sockets, Workers};
 use live::Live;
+use metrics::{Runtimes, Traffic};
 use release_cache::CacheDirectory;
 use serving::{Knowledge, Serving, Shared};
 
@@ -108,15 +110,17 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if let Some(changes) = changes {
         runtime.spawn(changes.run());
     }
-    let live = source.map(|source| Live::new(source, cache, runtime.handle().clone()));
-    runtime.spawn(axum::serve(admin, admin::routes(shared)).into_future());
-
-    let service = ServeRelease::new(shared).fallback(routes(shared, live));
+    let live = source.clone().map(|source| Live::new(source, cache, runtime.handle().clone()));
+    let service = ServeRelease::new(shared).fallback(routes(shared, live.clone()));
     for address in &addresses {
         tracing::info!(%address, "listening");
     }
     tracing::info!(address = %admin_address, "listening for health and readiness");
-    let workers = Workers::start(sockets, addresses, shared, &service)?;
+    let traffic = Traffic::for_the_whole_program(workers);
+    let workers = Workers::start(sockets, addresses, shared, traffic, &service)?;
+    let runtimes = Runtimes { serve: workers.runtimes().to_vec(), background: runtime.handle().clone() };
+    let page = metrics::page(shared, traffic, source, live, runtimes);
+    runtime.spawn(axum::serve(admin, admin::routes(shared, page)).into_future());
 
     runtime.block_on(stop);
     tracing::info!("draining");

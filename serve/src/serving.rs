@@ -18,6 +18,7 @@ use results_day::{
 
 use crate::{
     embargo::{Gate, Moment},
+    follow::Followed,
     release_cache::LoadedRelease,
 };
 
@@ -190,6 +191,13 @@ impl Known {
         !self.doubtful && self.tokens.held(&manifest.source.token).unwrap_or(!manifest.is_rollback())
     }
 
+    /// Whether everybody is answered live, given that this log is of the release's data set.
+    pub(crate) fn everybody_changed_since(&self, release: &LoadedRelease) -> bool {
+        let snapshot = &release.manifest.source.snapshot;
+        let all = self.log.everything().is_some_and(|change| !snapshot.sees(change.transaction));
+        all || !self.tells_about(release)
+    }
+
     /// Whether what was read under `read` can be shown to somebody who knows this log. It may be newer than
     /// the log, never older: that would be a database restored behind this server's back.
     pub(crate) fn admits(&self, id: StudentId, read: Standing) -> bool {
@@ -210,6 +218,7 @@ pub(crate) struct Shared {
     /// Held by whoever makes a new `Serving` from the old one.
     update: Mutex<()>,
     heard: Mutex<Option<Instant>>,
+    followed: Followed,
     damaged: AtomicBool,
     draining: AtomicBool,
 }
@@ -220,6 +229,7 @@ impl Shared {
             serving: ArcSwap::from_pointee(serving),
             update: Mutex::new(()),
             heard: Mutex::new(None),
+            followed: Followed::default(),
             damaged: AtomicBool::new(false),
             draining: AtomicBool::new(false),
         }))
@@ -241,6 +251,12 @@ impl Shared {
     /// The database has just answered a poll.
     pub(crate) fn heard(&self) {
         *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        self.followed.set_database_answers(true);
+    }
+
+    /// What those who follow have met.
+    pub(crate) fn followed(&self) -> &Followed {
+        &self.followed
     }
 
     /// How old the knowledge of changes is; `None` where the database has not answered since the start.

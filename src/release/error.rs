@@ -114,6 +114,11 @@ impl ReleaseError {
         }
     }
 
+    /// Whether the store gave no answer, not even that there is no such object.
+    pub fn is_unanswered(&self) -> bool {
+        matches!(self, Self::Store { error, .. } if !matches!(error, object_store::Error::NotFound { .. }))
+    }
+
     pub(super) fn store(operation: &'static str, key: impl ToString) -> impl Fn(object_store::Error) -> Self {
         let key = key.to_string();
         move |error| Self::Store { operation, key: key.clone(), error }

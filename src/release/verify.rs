@@ -2,7 +2,6 @@ use std::{ops::AddAssign, pin::pin};
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt, TryStreamExt, stream};
-use object_store::Error;
 
 use super::{Differences, Manifest, ReleaseError, ReleaseNumber, ReleaseStore, ShardEntry};
 use crate::{
@@ -115,8 +114,7 @@ impl Inspected {
 
     /// Whether the store gave no answer, not even that there is no such blob.
     fn is_unread(&self) -> bool {
-        let answered = |error: &Error| matches!(error, Error::NotFound { .. });
-        matches!(self.differences.first(), [ReleaseError::Store { error, .. }, ..] if !answered(error))
+        self.differences.first().first().is_some_and(ReleaseError::is_unanswered)
     }
 }
 

@@ -36,6 +36,9 @@ pub trait Source: Seed + Send + Sync + fmt::Debug {
     /// What messages call the database: its URL, without a password.
     fn place(&self) -> &str;
 
+    /// Its connections for polls and look-ups, as they are now.
+    fn connections(&self) -> Connections;
+
     /// Takes a snapshot of a complete data set to publish from, and commits a new random token behind it: a
     /// database that holds the token holds everything that the snapshot saw.
     async fn snapshot(&self) -> Result<Box<dyn SnapshotReader>, SourceError>;
@@ -53,6 +56,17 @@ pub trait Source: Seed + Send + Sync + fmt::Debug {
     /// Takes the lead among the programs that would do the same work for this database, if nobody has it: `None`
     /// where somebody else leads. Whoever stands by asks about once a second.
     async fn lead(&self) -> Result<Option<Box<dyn Leadership>>, SourceError>;
+}
+
+/// Connections to a database that are kept from one call to the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Connections {
+    /// How many wait for work.
+    pub idle: u64,
+    /// How many are at work.
+    pub in_use: u64,
+    /// How many there may be.
+    pub most: u64,
 }
 
 /// What a look-up of one student brings, all of it read at one instant.

@@ -8,6 +8,7 @@
 mod client;
 mod document;
 mod killing;
+mod metrics;
 mod nation;
 mod programs;
 mod server;
@@ -16,6 +17,7 @@ mod watcher;
 
 pub(crate) use client::{Answer, Client};
 pub(crate) use killing::{Site, kill_publishers};
+pub(crate) use metrics::{Family, Metrics};
 pub(crate) use nation::{Nation, files};
 pub(crate) use programs::{Ran, Running, program};
 pub(crate) use server::Server;

@@ -10,6 +10,7 @@ use std::{
 
 use super::{
     client::{Answer, Client},
+    metrics::Metrics,
     programs::{Ran, Running, program},
     waiting::{eventually, within},
 };
@@ -160,6 +161,12 @@ impl Server {
 
     pub(crate) fn readiness(&self) -> Answer {
         Client::tcp(&self.admin).unwrap().get("/readyz")
+    }
+
+    /// What it tells Prometheus.
+    #[track_caller]
+    pub(crate) fn metrics(&self) -> Metrics {
+        Metrics::at(&self.admin)
     }
 
     /// Waits until it is ready.

@@ -41,6 +41,15 @@ impl Watcher {
         self
     }
 
+    /// Where it tells Prometheus, given that it does.
+    pub(crate) fn told_at(&self) -> String {
+        let said = "listening for metrics address=";
+        self.logs(said);
+        let log = self.log();
+        let (_, rest) = log.split_once(said).unwrap();
+        rest.split_whitespace().next().unwrap_or(rest).to_owned()
+    }
+
     /// The lines that it has printed: one for each publication.
     pub(crate) fn said(&self) -> Vec<String> {
         self.said.lock().unwrap_or_else(PoisonError::into_inner).clone()

@@ -18,6 +18,7 @@ use super::{
     trouble::{Trouble, is_for_a_person},
 };
 use crate::{
+    metrics::{Ending, Part, Record},
     plan,
     publication::{self, Publisher},
     summary::Outcome,
@@ -42,6 +43,9 @@ pub(super) struct Follower {
     not_before: Option<Timestamp>,
     /// Whether it was told that the database holds another data set than the current release.
     other_data_set: bool,
+    /// Whether what the database holds could not be published when it was last tried.
+    refused: bool,
+    record: Arc<Record>,
 }
 
 struct Heard {
@@ -62,6 +66,7 @@ impl Follower {
         bucket: Bucket,
         patience: Patience,
         not_before: Option<Timestamp>,
+        record: Arc<Record>,
     ) -> Result<Self, ReleaseError> {
         let looking = bucket.open()?;
         Ok(Self {
@@ -75,6 +80,8 @@ impl Follower {
             schedule: Schedule::new(patience),
             not_before,
             other_data_set: false,
+            refused: false,
+            record,
         })
     }
 
@@ -84,6 +91,8 @@ impl Follower {
             let error = match self.step().await {
                 Ok(pause) => {
                     trouble.over();
+                    self.record.status.set_up(Part::Database, true);
+                    self.record.status.set_up(Part::Store, true);
                     sleep(pause).await;
                     continue;
                 }
@@ -108,10 +117,18 @@ impl Follower {
         // What is due is only due if nothing has changed until now.
         self.hear().await?;
         let left = self.schedule.left(Instant::now());
+        self.say_what_waits();
         if left.is_some_and(|left| left.is_zero()) {
             self.publish().await?;
+            self.say_what_waits();
         }
         Ok(left.map_or(POLL, |left| left.min(POLL)))
+    }
+
+    fn say_what_waits(&self) {
+        let status = &self.record.status;
+        status.set_waiting(self.schedule.left(Instant::now()).is_some());
+        status.set_needs_a_person(self.refused || self.other_data_set);
     }
 
     async fn look_for_the_next(&mut self) -> anyhow::Result<()> {
@@ -142,6 +159,7 @@ impl Follower {
             )));
         }
         if current != known {
+            self.record.work.saw(found.as_ref());
             self.base = found;
             self.heard = None;
             self.schedule.clear();
@@ -238,8 +256,13 @@ impl Follower {
         }
         let store = self.store_to_publish().await?;
         let publisher = Publisher::Watcher { not_before: self.not_before };
-        match publication::publish(&*self.source, &store, publisher).await {
+        let started = Instant::now();
+        let published = publication::publish(&*self.source, &store, publisher, &self.record.work).await;
+        let ending = published.as_ref().map_or(Ending::Failed, Outcome::ending);
+        self.record.runs.ended(ending, started.elapsed());
+        match published {
             Ok(outcome) => {
+                self.refused = false;
                 if let Outcome::Published { .. } = outcome {
                     say(&outcome);
                 }
@@ -253,6 +276,7 @@ impl Follower {
                     "what the database holds cannot be published; run publish without --watch: it says what to put \
                      right"
                 );
+                self.refused = true;
                 self.schedule.refused(Instant::now());
                 Ok(())
             }

@@ -22,6 +22,7 @@ use tokio::{
     time::sleep,
 };
 
+use crate::metrics::{Part, Record};
 use follow::Follower;
 use trouble::Trouble;
 
@@ -34,18 +35,19 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// Watches until SIGTERM or SIGINT; whatever may heal is waited for. A publication that is under way then is given up:
 /// it leaves the old release or the new one, as its death at any instant does.
 ///
-/// `not_before` is the embargo of the first release of all; later ones inherit it.
+/// `not_before` is the embargo of the first release of all; later ones inherit it. How it goes is kept in `record`.
 pub async fn watch(
     source: Arc<dyn Source>,
     bucket: Bucket,
     patience: Patience,
     not_before: Option<Timestamp>,
+    record: Arc<Record>,
 ) -> anyhow::Result<()> {
     let stop = stop_signal()?;
-    let follower = Follower::new(source.clone(), bucket, patience, not_before)?;
+    let follower = Follower::new(source.clone(), bucket, patience, not_before, record.clone())?;
     tokio::select! {
         () = stop => tracing::info!("stopped"),
-        never = lead_again_and_again(&*source, follower) => match never {},
+        never = lead_again_and_again(&*source, follower, &record) => match never {},
     }
     Ok(())
 }
@@ -53,10 +55,16 @@ pub async fn watch(
 /// The lead, as long as it is ours.
 type Lead = Arc<Mutex<Box<dyn Leadership>>>;
 
-async fn lead_again_and_again(source: &dyn Source, mut follower: Follower) -> Infallible {
-    let mut trouble = Trouble::none();
+async fn lead_again_and_again(
+    source: &dyn Source,
+    mut follower: Follower,
+    record: &Arc<Record>,
+) -> Infallible {
+    let mut trouble = Trouble::none(record.clone());
     loop {
-        let lead = Arc::new(Mutex::new(stand_by(source, &mut trouble).await));
+        let lead = Arc::new(Mutex::new(stand_by(source, &mut trouble, record).await));
+        record.status.set_up(Part::Database, true);
+        record.status.set_leading(true);
         tracing::info!("leading: following the changes");
         // A task of its own, so that the lead is kept while a publication is under way. It ends with this set.
         let mut holding = JoinSet::new();
@@ -65,17 +73,20 @@ async fn lead_again_and_again(source: &dyn Source, mut follower: Follower) -> In
             Some(lost) = holding.join_next() => lost.map_or_else(anyhow::Error::from, anyhow::Error::from),
             lost = follower.follow(&lead, &mut trouble) => lost.into(),
         };
+        record.status.set_leading(false);
+        record.work.saw(None);
         sleep(trouble.failed(&lost.context("the lead is lost"))).await;
     }
 }
 
-async fn stand_by(source: &dyn Source, trouble: &mut Trouble) -> Box<dyn Leadership> {
+async fn stand_by(source: &dyn Source, trouble: &mut Trouble, record: &Record) -> Box<dyn Leadership> {
     let mut told = false;
     loop {
         let pause = match source.lead().await {
             Ok(Some(leadership)) => return leadership,
             Ok(None) => {
                 trouble.over();
+                record.status.set_up(Part::Database, true);
                 if !told {
                     tracing::info!("standing by: another watcher leads");
                     told = true;

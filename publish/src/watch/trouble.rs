@@ -1,13 +1,16 @@
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use results_day::{
     release::{EmbargoError, ReleaseError},
     source::SourceError,
 };
 
+use crate::metrics::{Part, Record};
+
 /// What fails and may heal: said once when it begins and once when it is over, however often it is tried.
 #[derive(Debug)]
 pub(super) struct Trouble {
+    record: Arc<Record>,
     told: Option<&'static str>,
     pause: Duration,
 }
@@ -17,19 +20,24 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 impl Trouble {
-    pub(super) fn none() -> Self {
-        Self { told: None, pause: FIRST_PAUSE }
+    /// Nothing fails yet. What does is recorded there as well.
+    pub(super) fn none(record: Arc<Record>) -> Self {
+        Self { record, told: None, pause: FIRST_PAUSE }
     }
 
     /// Tells of it unless that was told already, and says how long to wait before it is tried again.
     pub(super) fn failed(&mut self, error: &anyhow::Error) -> Duration {
-        let what = if error.is::<SourceError>() {
-            "asking the database"
-        } else if error.is::<ReleaseError>() {
-            "asking the store"
+        let status = &self.record.status;
+        let (what, part) = if error.is::<SourceError>() {
+            status.set_up(Part::Database, false);
+            ("asking the database", Some(Part::Database))
+        } else if let Some(error) = error.downcast_ref::<ReleaseError>() {
+            status.set_up(Part::Store, !error.is_unanswered());
+            ("asking the store", Some(Part::Store))
         } else {
-            "watching"
+            ("watching", None)
         };
+        status.set_trouble(part);
         if self.told != Some(what) {
             tracing::error!(error = format!("{error:#}"), "{what} failed; it is tried again until it works");
             self.told = Some(what);
@@ -41,6 +49,7 @@ impl Trouble {
 
     /// Everything works.
     pub(super) fn over(&mut self) {
+        self.record.status.set_trouble(None);
         if let Some(what) = self.told.take() {
             tracing::info!("{what} works again");
         }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use object_store::memory::InMemory;
-use publish::{Publisher, summary::Outcome};
+use publish::{Publisher, metrics::Work, summary::Outcome};
 use results_day::{
     release::{Digest, Manifest, ReleaseStore},
     source::{self, SeedPlan, Seeded, Source},
@@ -52,7 +52,13 @@ impl Exam {
 
     /// A plain `publish`.
     pub(crate) async fn publish(&self, store: &ReleaseStore) -> anyhow::Result<Outcome> {
-        publish::publish(self.source.as_ref(), store, Publisher::Person { not_before: None }).await
+        publish::publish(
+            self.source.as_ref(),
+            store,
+            Publisher::Person { not_before: None },
+            &Work::default(),
+        )
+        .await
     }
 
     /// What a full publication of the results as they are now consists of.

@@ -76,6 +76,7 @@ impl ChangeFollower {
             let known =
                 Known { data_set, log, seen: Snapshot::NOTHING, tokens: Tokens::default(), doubtful: false };
             self.shared.update(|serving| serving.knowledge = Knowledge::Known(known));
+            self.shared.followed().set_journal_written(true);
         }
     }
 
@@ -97,6 +98,7 @@ impl ChangeFollower {
                 }
                 Err(error) => error,
             };
+            self.shared.followed().set_database_answers(false);
             if pause == INTERVAL {
                 tracing::error!(%error, "following the changes failed; serving on with what is known");
             }
@@ -131,7 +133,7 @@ impl ChangeFollower {
             self.written.replace(&known.data_set, &known.log);
         }
         self.shared.update(|serving| serving.knowledge = Knowledge::Known(known));
-        self.shared.heard();
+        self.heard_now();
         Ok(Heard { incarnation, snapshot: again.snapshot, asked_for })
     }
 
@@ -166,10 +168,15 @@ impl ChangeFollower {
             self.change_known(|known| known.tokens.insert(asked, held));
             heard.asked_for = token;
         }
-        self.shared.heard();
         heard.snapshot = found.snapshot;
         self.keep_writing();
+        self.heard_now();
         Ok(())
+    }
+
+    fn heard_now(&self) {
+        self.shared.heard();
+        self.shared.followed().set_journal_written(self.written.is_there());
     }
 
     /// What was logged says nothing, from when the database was seen not to log its changes until it says that
@@ -184,6 +191,7 @@ impl ChangeFollower {
             self.doubt = Some(known.log.everything());
         }
         self.written.forget();
+        self.shared.followed().set_journal_written(false);
         self.change_known(|known| known.doubtful = true);
     }
 

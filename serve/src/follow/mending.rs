@@ -41,7 +41,9 @@ impl Mending {
             return;
         }
         let Some(release) = shared.serving().release.clone() else { return };
-        if !damaged && directory.holds(&release) {
+        let held = directory.holds(&release);
+        shared.followed().set_release_written(held);
+        if !damaged && held {
             *self = Self::default();
             return;
         }
@@ -55,8 +57,13 @@ impl Mending {
         }
     }
 
-    fn take(&mut self, Repaired { release, damaged: shards, unkept }: Repaired, shared: &'static Shared) {
+    fn take(
+        &mut self,
+        Repaired { release, damaged: shards, missing, unkept }: Repaired,
+        shared: &'static Shared,
+    ) {
         let number = release.manifest.number.get();
+        shared.followed().repaired(shards, missing);
         shared.update(|serving| serving.release = Some(Arc::new(release)));
         // Whoever saw the release before this one can report nothing more.
         if shared.repaired() {

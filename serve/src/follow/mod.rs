@@ -2,9 +2,11 @@
 //! changes in the database. Both run for as long as the server does and outlive the loss of what they follow.
 
 mod changes;
+mod followed;
 mod mending;
 mod releases;
 mod written;
 
 pub(crate) use changes::ChangeFollower;
+pub(crate) use followed::Followed;
 pub(crate) use releases::ReleaseFollower;

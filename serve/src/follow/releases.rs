@@ -80,10 +80,12 @@ impl ReleaseFollower {
         loop {
             match self.step(looked).await {
                 Ok(()) => {
+                    self.shared.followed().release_checked();
                     looked = true;
                     pause = INTERVAL;
                 }
                 Err(error) => {
+                    self.shared.followed().release_failed(&error);
                     if pause == INTERVAL {
                         tracing::error!(%error, "following the releases failed; serving on with what is here");
                     }
@@ -142,6 +144,7 @@ impl ReleaseFollower {
             serving.switch_to(release, not_before, opened, Moment::now());
             gate = serving.gate;
         });
+        self.shared.followed().release_switched();
         match gate {
             Gate::Open => tracing::info!(release = number, students, "serving a release"),
             Gate::Closed(embargo) => {

@@ -92,6 +92,11 @@ impl Written {
         self.journal.is_none() || !self.path.exists()
     }
 
+    /// Whether what is known is written.
+    pub(super) fn is_there(&self) -> bool {
+        self.journal.is_some()
+    }
+
     /// Removes what is written.
     pub(super) fn forget(&mut self) {
         self.journal = None;

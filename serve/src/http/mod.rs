@@ -12,6 +12,7 @@ mod routes;
 mod serve_release;
 mod target;
 
-pub(crate) use answer::Body;
+pub(crate) use answer::{Body, CACHE_STATUS};
+pub(crate) use problem::Problem;
 pub(crate) use routes::routes;
 pub(crate) use serve_release::ServeRelease;

@@ -64,10 +64,29 @@ struct Body {
 }
 
 impl Problem {
+    /// What each is called, by its [`number`](Self::number).
+    pub(crate) const NAMES: [&str; 14] = [
+        "invalid-student-id",
+        "unknown-student",
+        "unknown-path",
+        "no-live-api",
+        "method-not-allowed",
+        "not-acceptable",
+        "no-release",
+        "embargoed",
+        "starting",
+        "other-data-set",
+        "live-unavailable",
+        "overloaded",
+        "damaged",
+        "internal",
+    ];
+
+    /// The answer. It says in an extension which problem it is, for whoever counts.
     pub(crate) fn response(self) -> Response<Full<Bytes>> {
-        let (status, name, title) = self.describe();
+        let (status, title) = self.describe();
         let body = Body {
-            r#type: format!("urn:results-day:problem:{name}"),
+            r#type: format!("urn:results-day:problem:{}", Self::NAMES[self.number()]),
             title,
             status: status.as_u16(),
             detail: self.detail(),
@@ -76,6 +95,7 @@ impl Problem {
         let json = serde_json::to_vec(&body).unwrap_or_default();
         let mut response = Response::new(Full::new(Bytes::from(json)));
         *response.status_mut() = status;
+        response.extensions_mut().insert(self);
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(CACHE_CONTROL, self.policy().header());
@@ -95,36 +115,43 @@ impl Problem {
         response
     }
 
-    const fn describe(self) -> (StatusCode, &'static str, &'static str) {
+    /// Its place among [`NAMES`](Self::NAMES), whatever it carries.
+    pub(crate) const fn number(self) -> usize {
         match self {
-            Self::InvalidId(_) => (StatusCode::BAD_REQUEST, "invalid-student-id", "This is not a student id"),
-            Self::UnknownStudent => (StatusCode::NOT_FOUND, "unknown-student", "No result has this id"),
-            Self::UnknownPath => (StatusCode::NOT_FOUND, "unknown-path", "There is nothing here"),
-            Self::NoLiveApi => (StatusCode::NOT_FOUND, "no-live-api", "This server has no live API"),
-            Self::MethodNotAllowed => {
-                (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Results can only be read")
-            }
-            Self::NotAcceptable => {
-                (StatusCode::NOT_ACCEPTABLE, "not-acceptable", "No acceptable encoding is available")
-            }
-            Self::NoRelease => {
-                (StatusCode::SERVICE_UNAVAILABLE, "no-release", "Results are not published yet")
-            }
-            Self::Embargoed(_) => (StatusCode::SERVICE_UNAVAILABLE, "embargoed", "Results are not shown yet"),
-            Self::OtherDataSet => {
-                (StatusCode::SERVICE_UNAVAILABLE, "other-data-set", "The next results are not published yet")
-            }
-            Self::NoKnowledge => {
-                (StatusCode::SERVICE_UNAVAILABLE, "starting", "This server does not know yet what is current")
-            }
-            Self::LiveUnavailable => {
-                (StatusCode::SERVICE_UNAVAILABLE, "live-unavailable", "This result is being corrected")
-            }
-            Self::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "overloaded", "Too many look-ups at once"),
-            Self::Damaged => {
-                (StatusCode::SERVICE_UNAVAILABLE, "damaged", "This server's copy of the result is broken")
-            }
-            Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "This server failed"),
+            Self::InvalidId(_) => 0,
+            Self::UnknownStudent => 1,
+            Self::UnknownPath => 2,
+            Self::NoLiveApi => 3,
+            Self::MethodNotAllowed => 4,
+            Self::NotAcceptable => 5,
+            Self::NoRelease => 6,
+            Self::Embargoed(_) => 7,
+            Self::NoKnowledge => 8,
+            Self::OtherDataSet => 9,
+            Self::LiveUnavailable => 10,
+            Self::Overloaded => 11,
+            Self::Damaged => 12,
+            Self::Internal => 13,
+        }
+    }
+
+    const fn describe(self) -> (StatusCode, &'static str) {
+        const AWAY: StatusCode = StatusCode::SERVICE_UNAVAILABLE;
+        match self {
+            Self::InvalidId(_) => (StatusCode::BAD_REQUEST, "This is not a student id"),
+            Self::UnknownStudent => (StatusCode::NOT_FOUND, "No result has this id"),
+            Self::UnknownPath => (StatusCode::NOT_FOUND, "There is nothing here"),
+            Self::NoLiveApi => (StatusCode::NOT_FOUND, "This server has no live API"),
+            Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "Results can only be read"),
+            Self::NotAcceptable => (StatusCode::NOT_ACCEPTABLE, "No acceptable encoding is available"),
+            Self::NoRelease => (AWAY, "Results are not published yet"),
+            Self::Embargoed(_) => (AWAY, "Results are not shown yet"),
+            Self::NoKnowledge => (AWAY, "This server does not know yet what is current"),
+            Self::OtherDataSet => (AWAY, "The next results are not published yet"),
+            Self::LiveUnavailable => (AWAY, "This result is being corrected"),
+            Self::Overloaded => (AWAY, "Too many look-ups at once"),
+            Self::Damaged => (AWAY, "This server's copy of the result is broken"),
+            Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "This server failed"),
         }
     }
 

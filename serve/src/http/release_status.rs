@@ -74,11 +74,9 @@ impl ChangesStatus {
         if !known.is_of(release) {
             return Self { other_data_set: true, ..Self::default() };
         }
-        let snapshot = &release.manifest.source.snapshot;
-        let all = known.log.everything().is_some_and(|change| !snapshot.sees(change.transaction));
         Self {
-            since_release: known.log.since(snapshot),
-            everybody: all || !known.tells_about(release),
+            since_release: known.log.since(&release.manifest.source.snapshot),
+            everybody: known.everybody_changed_since(release),
             ..Self::default()
         }
     }

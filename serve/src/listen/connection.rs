@@ -5,8 +5,8 @@ use std::{
     time::Duration,
 };
 
-use http::{HeaderValue, header::CONNECTION};
-use hyper::{server::conn::http1, service::service_fn};
+use http::{HeaderValue, Request, header::CONNECTION};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use super::worker::{Serve, until};
-use crate::serving::Shared;
+use crate::{metrics::Tally, serving::Shared};
 
 /// A connection on which no request arrives for so long, or for up to twice as long, is closed: because it is
 /// idle, or because its client sends or reads too slowly. Longer than the 60 s for which NGINX keeps an idle
@@ -30,16 +30,21 @@ pub(super) async fn serve(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     service: impl Serve,
     shared: &'static Shared,
+    tally: &'static Tally,
     mut closing: watch::Receiver<bool>,
 ) {
+    let _connected = tally.connected();
     let requests = &AtomicU64::new(0);
     // Cloning the service for each request would be the dearest part of a hit.
     let service = RefCell::new(service);
-    let answer = service_fn(move |request| {
+    let answer = service_fn(move |request: Request<Incoming>| {
         requests.fetch_add(1, Ordering::Relaxed);
+        let asked = Tally::asked(request.uri().path());
         let answer = service.borrow_mut().call(request);
         async move {
             let mut response = answer.await?;
+            // Whoever made it, it passes here.
+            tally.answered(asked, &response);
             if shared.is_draining() {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }

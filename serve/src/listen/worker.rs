@@ -6,7 +6,7 @@ use hyper::body::Incoming;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, UnixListener},
-    runtime,
+    runtime::{self, Handle},
     sync::watch,
     task::JoinSet,
     time::timeout,
@@ -14,11 +14,16 @@ use tokio::{
 use tower::Service;
 
 use super::{ListenAddress, Sockets, connection, socket};
-use crate::{http::Body, serving::Shared};
+use crate::{
+    http::Body,
+    metrics::{Tally, Traffic},
+    serving::Shared,
+};
 
 /// The threads that serve.
 pub(crate) struct Workers {
     threads: Vec<thread::JoinHandle<io::Result<()>>>,
+    runtimes: Vec<Handle>,
     addresses: Vec<ListenAddress>,
     shared: &'static Shared,
     draining: watch::Sender<bool>,
@@ -54,22 +59,29 @@ impl<S> Serve for S where
 }
 
 impl Workers {
-    /// Starts a thread for each set of sockets.
+    /// Starts a thread for each set of sockets, which counts what it answers.
     pub(crate) fn start(
         sockets: Vec<Sockets>,
         addresses: Vec<ListenAddress>,
         shared: &'static Shared,
+        traffic: &'static Traffic,
         service: &impl Serve,
     ) -> io::Result<Self> {
         let (draining, _) = watch::channel(false);
-        let mut threads = Vec::new();
-        for (number, sockets) in sockets.into_iter().enumerate() {
+        let (mut threads, mut runtimes) = (Vec::new(), Vec::new());
+        for (number, (sockets, tally)) in sockets.into_iter().zip(traffic.tallies()).enumerate() {
             let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+            runtimes.push(runtime.handle().clone());
             let (service, draining) = (service.clone(), draining.subscribe());
-            let work = move || runtime.block_on(worker(sockets, service, shared, draining));
+            let work = move || runtime.block_on(worker(sockets, service, shared, tally, draining));
             threads.push(thread::Builder::new().name(format!("serve-{number}")).spawn(work)?);
         }
-        Ok(Self { threads, addresses, shared, draining })
+        Ok(Self { threads, runtimes, addresses, shared, draining })
+    }
+
+    /// The threads' runtimes.
+    pub(crate) fn runtimes(&self) -> &[Handle] {
+        &self.runtimes
     }
 
     /// Takes no new connections, answers what is on its way, and returns when that is done.
@@ -91,6 +103,7 @@ async fn worker(
     sockets: Sockets,
     service: impl Serve,
     shared: &'static Shared,
+    tally: &'static Tally,
     draining: watch::Receiver<bool>,
 ) -> io::Result<()> {
     let mut listening = Vec::new();
@@ -101,12 +114,12 @@ async fn worker(
             stream.set_nodelay(true)?;
             Ok(stream)
         };
-        listening.push(listen(accept, service.clone(), shared, draining.clone()).boxed_local());
+        listening.push(listen(accept, service.clone(), shared, tally, draining.clone()).boxed_local());
     }
     for listener in sockets.unix {
         let listener = UnixListener::from_std(listener)?;
         let accept = async move || listener.accept().await.map(|(stream, _)| stream);
-        listening.push(listen(accept, service.clone(), shared, draining.clone()).boxed_local());
+        listening.push(listen(accept, service.clone(), shared, tally, draining.clone()).boxed_local());
     }
     future::join_all(listening).await;
     Ok(())
@@ -117,11 +130,12 @@ async fn listen<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     accept: impl AsyncFn() -> io::Result<T>,
     service: impl Serve,
     shared: &'static Shared,
+    tally: &'static Tally,
     mut draining: watch::Receiver<bool>,
 ) {
     let (closing, closed) = watch::channel(false);
     let mut connections = JoinSet::new();
-    let serve = |stream| connection::serve(stream, service.clone(), shared, closed.clone());
+    let serve = |stream| connection::serve(stream, service.clone(), shared, tally, closed.clone());
     loop {
         tokio::select! {
             accepted = accept() => match accepted {

@@ -47,7 +47,7 @@ impl LoadedRelease {
     }
 
     /// Why shards are not on disk, one reason for each.
-    pub(super) fn unkept(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn unkept(&self) -> impl Iterator<Item = &str> {
         self.shards.iter().filter_map(|held| held.unkept.as_deref())
     }
 

@@ -8,18 +8,22 @@ use results_day::{
     student::{Student, StudentId, generator::Generator},
 };
 
+use crate::metrics::Done;
+
 /// Generates the missing batches on all cores and loads them, and then declares the data set complete.
 pub(crate) async fn load(
     source: &dyn Source,
     seed: u64,
     missing: Vec<RangeInclusive<u32>>,
     progress: &ProgressBar,
+    done: &Done,
 ) -> Result<(), SourceError> {
     stream::iter(missing)
         .map(async |batch| {
             let students = generate(seed, batch.clone()).await;
             let loaded = students.len() as u64;
             source.load(batch, students).await?;
+            done.loaded(loaded);
             progress.inc(loaded);
             Ok::<_, SourceError>(())
         })

@@ -1,9 +1,10 @@
 //! `db-seeder` fills a database with a synthetic nation.
 
 mod load;
+mod metrics;
 mod preload;
 
-use std::{process::ExitCode, time::Instant};
+use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Instant};
 
 use clap::Parser;
 use results_day::{
@@ -11,6 +12,8 @@ use results_day::{
     source::{self, SeedPlan, Seeded, Source},
     student::generator,
 };
+
+use metrics::Done;
 
 /// Fills a database with a synthetic nation's exam results.
 ///
@@ -42,6 +45,12 @@ struct Arguments {
     /// Which nation
     #[arg(long, env = "SEED", value_name = "NUMBER", default_value_t = 1)]
     seed: u64,
+
+    /// The file in which to tell how it went, for node exporter's textfile collector
+    ///
+    /// It is written whole when the run ends, also where it fails. Counters go on from what is there.
+    #[arg(long, env = "METRICS_FILE", value_name = "PATH")]
+    metrics_file: Option<PathBuf>,
 }
 
 /// Students in one transaction: large enough that its round trips cost little beside it, small enough that a killed
@@ -59,19 +68,39 @@ fn main() -> ExitCode {
     }
 }
 
+/// Seeds, and tells of it where that was asked for, also where it failed.
 #[tokio::main]
 async fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let Arguments { database, cache, students, seed } = arguments;
+    let path = arguments.metrics_file.clone();
+    let done = Arc::new(Done::default());
+    let ran = fill(arguments, &done).await;
+    // What was done is done, whether or not it can be told of.
+    if let Some(path) = path
+        && let Err(error) = done.write(ran.is_ok(), &path)
+    {
+        eprintln!("db-seeder: the metrics could not be written to {}: {error}", path.display());
+    }
+    ran
+}
+
+async fn fill(arguments: Arguments, done: &Done) -> anyhow::Result<()> {
+    let Arguments { database, cache, students, seed, .. } = arguments;
     let source = source::connect(&database)?;
-    println!("{}", fill_database(source.as_ref(), SeedPlan { seed, students, batch: BATCH }).await?);
+    let started = Instant::now();
+    let filled = fill_database(source.as_ref(), SeedPlan { seed, students, batch: BATCH }, done).await;
+    done.loading_took(started.elapsed());
+    println!("{}", filled?);
     // The cache inside each server is nobody else's to fill.
     if let Some(cache) = cache.filter(|cache| cache != "memory:") {
-        println!("{}", fill_cache(source.as_ref(), &cache).await?);
+        let started = Instant::now();
+        let filled = fill_cache(source.as_ref(), &cache, done).await;
+        done.caching_took(started.elapsed());
+        println!("{}", filled?);
     }
     Ok(())
 }
 
-async fn fill_database(source: &dyn Source, plan: SeedPlan) -> anyhow::Result<String> {
+async fn fill_database(source: &dyn Source, plan: SeedPlan, done: &Done) -> anyhow::Result<String> {
     let started = Instant::now();
     let (database, students) = (source.place(), plan.students);
     let Seeded::Missing(missing) = source.begin(plan).await? else {
@@ -80,7 +109,7 @@ async fn fill_database(source: &dyn Source, plan: SeedPlan) -> anyhow::Result<St
     let loading: u32 = missing.iter().map(|batch| batch.end() - batch.start() + 1).sum();
     let there = students - loading;
     let progress = progress::show("students seeded", u64::from(students), u64::from(there));
-    load::load(source, plan.seed, missing, &progress).await?;
+    load::load(source, plan.seed, missing, &progress, done).await?;
     progress.finish_and_clear();
     let seconds = started.elapsed().as_secs_f64();
     Ok(format!(
@@ -89,8 +118,8 @@ async fn fill_database(source: &dyn Source, plan: SeedPlan) -> anyhow::Result<St
     ))
 }
 
-async fn fill_cache(source: &dyn Source, url: &str) -> anyhow::Result<String> {
-    Ok(match preload::preload(source, url).await? {
+async fn fill_cache(source: &dyn Source, url: &str, done: &Done) -> anyhow::Result<String> {
+    Ok(match preload::preload(source, url, done).await? {
         preload::Outcome::Complete => "the cache holds everybody already; nothing to do".to_owned(),
         preload::Outcome::Loaded { documents, there, elapsed } => format!(
             "cached {documents} documents ({there} were there) in {:.1} s, {:.0} a second",

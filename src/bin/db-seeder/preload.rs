@@ -15,6 +15,8 @@ use results_day::{
 };
 use tokio::sync::mpsc;
 
+use crate::metrics::Done;
+
 /// Thousands on their way to the cache, each about 0.4 MB, and thousands read ahead of them.
 const IN_FLIGHT: usize = 4;
 const READ_AHEAD: usize = 4;
@@ -30,7 +32,7 @@ pub(crate) enum Outcome {
 
 /// Puts everybody's document into the cache, each under the standing it was read under: it is good until the
 /// student's first correction, and not a moment longer.
-pub(crate) async fn preload(source: &dyn Source, url: &str) -> anyhow::Result<Outcome> {
+pub(crate) async fn preload(source: &dyn Source, url: &str, done: &Done) -> anyhow::Result<Outcome> {
     let started = Instant::now();
     let known = source.changes_since(&Snapshot::NOTHING).await?;
     let log: ChangeLog = known.rows.into_iter().collect();
@@ -57,6 +59,7 @@ pub(crate) async fn preload(source: &dyn Source, url: &str) -> anyhow::Result<Ou
                 let thousand = render(cache.thousand(block, students.len()), students, log).await?;
                 let documents = thousand.len();
                 cache.put(thousand).await?;
+                done.cached(documents as u64);
                 progress.inc(1);
                 anyhow::Ok(documents)
             }

@@ -20,7 +20,7 @@ use async_trait::async_trait;
 use sqlx::{PgConnection, Row, postgres::PgRow};
 
 use super::{
-    ChangesSince, Leadership, LookedUp, Origin, SnapshotReader, Source, SourceError,
+    ChangesSince, Connections, Leadership, LookedUp, Origin, SnapshotReader, Source, SourceError,
     row::{COLUMNS, FIRST_MARK, RESULTS, StudentRow},
 };
 use crate::{
@@ -64,6 +64,15 @@ impl PostgresSource {
 impl Source for PostgresSource {
     fn place(&self) -> &str {
         self.server.place()
+    }
+
+    fn connections(&self) -> Connections {
+        let (log, look_ups) = (self.log.connections(), self.look_ups.connections());
+        Connections {
+            idle: log.idle + look_ups.idle,
+            in_use: log.in_use + look_ups.in_use,
+            most: log.most + look_ups.most,
+        }
     }
 
     async fn snapshot(&self) -> Result<Box<dyn SnapshotReader>, SourceError> {

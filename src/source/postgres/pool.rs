@@ -6,7 +6,7 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-use super::super::SourceError;
+use super::super::{Connections, SourceError};
 use crate::rest::Rest;
 
 /// Connections to take and give back.
@@ -36,6 +36,17 @@ impl Pool {
     pub(super) fn new(options: PgPoolOptions, server: PgConnectOptions, address: String) -> Self {
         let patience = options.get_acquire_timeout();
         Self { connections: options.connect_lazy_with(server), patience, rest: Rest::of(REST), address }
+    }
+
+    pub(super) fn connections(&self) -> Connections {
+        // Read one after the other: a connection that is taken meanwhile must not make less than nothing.
+        let idle = self.connections.num_idle() as u64;
+        let all = u64::from(self.connections.size());
+        Connections {
+            idle,
+            in_use: all.saturating_sub(idle),
+            most: u64::from(self.connections.options().get_max_connections()),
+        }
     }
 
     pub(super) async fn take(&self) -> Result<Taken, SourceError> {

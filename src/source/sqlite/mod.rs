@@ -12,7 +12,7 @@ mod seed;
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{ChangesSince, Leadership, LookedUp, Origin, SnapshotReader, Source, SourceError};
+use super::{ChangesSince, Connections, Leadership, LookedUp, Origin, SnapshotReader, Source, SourceError};
 use crate::{
     changes::{Change, Changed, Snapshot, Standing},
     student::StudentId,
@@ -43,6 +43,10 @@ impl SqliteSource {
 impl Source for SqliteSource {
     fn place(&self) -> &str {
         &self.place
+    }
+
+    fn connections(&self) -> Connections {
+        self.pool.connections()
     }
 
     async fn snapshot(&self) -> Result<Box<dyn SnapshotReader>, SourceError> {

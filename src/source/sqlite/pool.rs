@@ -10,7 +10,10 @@ use std::{
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::Semaphore;
 
-use super::{super::SourceError, blocking, schema};
+use super::{
+    super::{Connections, SourceError},
+    blocking, schema,
+};
 
 /// A few connections to one file, each used by one blocking call at a time.
 ///
@@ -67,6 +70,12 @@ impl Pool {
             Ok(answer)
         })
         .await
+    }
+
+    pub(super) fn connections(&self) -> Connections {
+        let most = CONNECTIONS as u64;
+        let in_use = most.saturating_sub(self.turns.available_permits() as u64);
+        Connections { idle: self.idle().len() as u64, in_use, most }
     }
 
     /// Opens a connection that belongs to the caller, for work that keeps it for long.
