@@ -2,6 +2,7 @@ use std::{
     collections::BTreeSet,
     process::{Command, Stdio},
     sync::{LazyLock, Mutex, MutexGuard, PoisonError},
+    thread,
     time::Duration,
 };
 
@@ -11,6 +12,9 @@ use crate::{
     stack::{Around, Stack},
     system::within,
 };
+
+/// Between two questions to Prometheus.
+pub(crate) const BETWEEN_TWO_LOOKS: Duration = Duration::from_millis(200);
 
 static STACK: LazyLock<Mutex<Stack>> = LazyLock::new(|| Mutex::new(Stack::new(Around::Everything)));
 
@@ -56,9 +60,20 @@ pub(crate) fn firing(stack: &Stack) -> BTreeSet<(String, String)> {
     alarms.map(|alarm| (text(&alarm["labels"]["alertname"]), text(&alarm["labels"]["instance"]))).collect()
 }
 
+/// Asks Prometheus until there is an answer. It has news every five seconds, and asking it starts a process.
+pub(crate) fn news_within<T>(limit: Duration, what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    within(limit, what, || {
+        let news = ask();
+        if news.is_none() {
+            thread::sleep(BETWEEN_TWO_LOOKS);
+        }
+        news
+    })
+}
+
 /// Waits until every scrape succeeds.
 pub(crate) fn everything_is_scraped(stack: &Stack) {
-    within(Duration::from_secs(30), "everything is scraped", || {
+    news_within(Duration::from_secs(30), "everything is scraped", || {
         let up = values(stack, "up");
         (up.len() == 10 && up.iter().all(|up| *up == 1.0)).then_some(())
     });

@@ -6,7 +6,10 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::files::{alarms, anchors, files, metrics, read, root};
+use crate::{
+    dashboards::panels,
+    files::{alarms, anchors, files, metrics, read, root},
+};
 
 #[track_caller]
 fn promtool(arguments: &[&OsStr]) {
@@ -61,6 +64,22 @@ fn every_alarm_is_seen_to_fire_and_every_series_it_asks_for_is_in_the_healthy_ha
         for name in names.into_iter().filter(|name| !name.contains(':')) {
             let there = healthy.contains(&format!("{{series: '{name}{{"));
             assert!(there, "{name}, of {}, is not in the healthy half-hour", alarm.name);
+        }
+    }
+}
+
+#[test]
+fn what_alarms_and_panels_ask_of_our_programs_is_in_the_catalogue() {
+    let catalogue = read("docs/METRICS.md");
+    let asked: Vec<String> = alarms().into_iter().map(|alarm| alarm.expression).collect();
+    let shown = panels().into_iter().flat_map(|panel| panel.expressions);
+    for expression in asked.into_iter().chain(shown) {
+        let ours = |name: &&str| {
+            !name.contains(':') && ["serve_", "publish_", "seeder_"].iter().any(|it| name.starts_with(it))
+        };
+        for name in metrics(&expression).into_iter().filter(ours) {
+            let family = name.strip_suffix("_bucket").unwrap_or(name);
+            assert!(catalogue.contains(&format!("| `{family}` |")), "no {family}, which is in {expression}");
         }
     }
 }
