@@ -64,13 +64,13 @@ ready_prometheus() { answers "http://$PROMETHEUS_ADDRESS/-/ready"; }
 
 # Takes over rules that were edited, and a watcher that came or went.
 reload_prometheus() {
-  local new=$STACK_DIR/prometheus.new part
+  local new=$STACK_DIR/prometheus.new part said
   rm -rf "$new"
   render_prometheus "$new"
   for part in prometheus.yml rules targets; do
     ! diff -rq "$new/$part" "$STACK_DIR/prometheus/$part" >/dev/null || continue
     echo "reloading prometheus"
-    promtool check config "$new/prometheus.yml" >&2 || die "prometheus keeps its old configuration; see above"
+    said=$(promtool check config "$new/prometheus.yml" 2>&1) || die "prometheus keeps its old configuration: $said"
     rm -rf "$STACK_DIR"/prometheus/{rules,targets}
     cp -r "$new"/* "$STACK_DIR/prometheus"
     recall prometheus
