@@ -92,13 +92,16 @@ pub async fn publish(
             Some(base) => store.missing(base).await?,
             None => Vec::new(),
         };
-        if let Some(base) = &base
-            && missing.is_empty()
-            && says_the_same(source, store, base, publisher).await?
-        {
-            return Ok(Outcome::Unchanged(base.number));
-        }
+        let unchanged = match &base {
+            Some(base) if missing.is_empty() => {
+                says_the_same(source, store, base, publisher).await?.then_some(base.number)
+            }
+            _ => None,
+        };
         work.spent(Phase::Plan, looking.elapsed());
+        if let Some(number) = unchanged {
+            return Ok(Outcome::Unchanged(number));
+        }
         if !probed {
             work.during(Phase::Probe, store.probe()).await?;
             probed = true;

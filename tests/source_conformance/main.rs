@@ -93,6 +93,7 @@ macro_rules! every_test {
                 a_census_counts_the_students_of_each_thousand,
                 a_student_is_read_with_the_standing_of_the_log,
                 a_student_without_results_is_nowhere,
+                connections_are_told_of_and_idle_when_nobody_asks,
             }
             changes {
                 every_statement_logs_exactly_the_students_it_touches,

@@ -1,10 +1,13 @@
 //! Reading: whole ranges from a snapshot, and one student as of now.
 
-use std::ops::RangeInclusive;
+use std::{
+    ops::RangeInclusive,
+    time::{Duration, Instant},
+};
 
 use results_day::{
     changes::{Snapshot, Standing},
-    source::{LookedUp, Source, SourceError},
+    source::{Connections, LookedUp, Source, SourceError},
     student::{Stream, Student},
 };
 use tokio::sync::mpsc;
@@ -126,4 +129,26 @@ pub(crate) async fn a_student_without_results_is_nowhere(database: &dyn Database
     }
     let rest = (1..=PLAN.students).filter(|number| ![natural, social].contains(number));
     assert_eq!(everybody(&*source).await, generated_students(rest));
+}
+
+pub(crate) async fn connections_are_told_of_and_idle_when_nobody_asks(database: &dyn Database) {
+    let source = database.source();
+    let Connections { idle, in_use, most } = source.connections();
+    assert_eq!((idle, in_use), (0, 0), "nothing is asked before somebody does");
+    let source = seeded(database).await;
+    let asked = (1..=20).map(|number| source.student(id(number)));
+    futures::future::try_join_all(asked).await.unwrap();
+    source.changes_since(&Snapshot::NOTHING).await.unwrap();
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        let connections = source.connections();
+        assert_eq!(connections.most, most);
+        assert!(connections.idle + connections.in_use <= most, "{connections:?}");
+        // A connection is given back behind the caller's back.
+        if connections.in_use == 0 && connections.idle > 0 {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{connections:?}");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
 }
