@@ -62,8 +62,8 @@ clear_remains() {
 }
 
 await() {
-  local part=$1 deadline=$((SECONDS + 60)) ready=ready_${1%-[1-3]} revived=
-  until "$ready" "${part#serve-}"; do
+  local part=$1 deadline=$((SECONDS + 60)) revived=
+  until ready "$part"; do
     # What was about to stop when it was looked for is started now, once.
     if ! alive "$part"; then
       [[ ! $revived ]] || failed "$part" "$part ended"

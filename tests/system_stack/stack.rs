@@ -29,7 +29,7 @@ pub(crate) const STUDENTS: u32 = 20_000;
 /// Takes the stack down at the end of standard input.
 const KEEPER: &str = r#"read -r _; "$1" down; rm -rf "$2""#;
 
-static STACK: LazyLock<Mutex<Stack>> = LazyLock::new(|| Mutex::new(Stack::new()));
+static STACK: LazyLock<Mutex<Stack>> = LazyLock::new(|| Mutex::new(Stack::new(Around::Nothing)));
 
 /// The stack, to oneself and whole, with everybody published as they are now: what another test corrected is nobody's
 /// reason to be told to come back.
@@ -41,8 +41,16 @@ pub(crate) fn stack() -> MutexGuard<'static, Stack> {
     stack
 }
 
+/// What runs around the parts that answer: the watcher, the exporters, Prometheus.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Around {
+    /// Nobody publishes by itself.
+    Nothing,
+    Everything,
+}
+
 impl Stack {
-    fn new() -> Self {
+    pub(crate) fn new(around: Around) -> Self {
         let folder = tempfile::Builder::new().prefix("results-day-stack-").tempdir().unwrap().keep();
         let programs = Path::new(env!("CARGO_BIN_EXE_db-seeder")).parent().unwrap();
         let mut settings: Vec<(String, String)> = [
@@ -53,7 +61,13 @@ impl Stack {
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into();
-        for name in ["NGINX", "NGINX_STATUS", "POSTGRES", "REDIS", "MINIO"] {
+        let wanted = if around == Around::Everything { "yes" } else { "no" };
+        settings.extend(["WATCHER", "MONITORING"].map(|name| (name.to_owned(), wanted.to_owned())));
+        let exporters = ["NODE_EXPORTER", "NGINX_EXPORTER", "REDIS_EXPORTER", "POSTGRES_EXPORTER"];
+        for name in ["NGINX", "NGINX_STATUS", "POSTGRES", "REDIS", "MINIO", "WATCHER", "PROMETHEUS"]
+            .into_iter()
+            .chain(exporters)
+        {
             settings.push((format!("{name}_ADDRESS"), format!("127.0.0.1:{}", free_port())));
         }
         for number in 1..=3 {
