@@ -14,6 +14,7 @@ mod schema;
 mod seed;
 mod shared;
 mod snapshot;
+mod transaction;
 
 use std::sync::LazyLock;
 

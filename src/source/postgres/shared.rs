@@ -7,7 +7,8 @@ use super::{
     super::{ExportedSnapshot, Origin, SharedSnapshots, SnapshotReader, SourceError},
     PostgresSource,
     connect::Purpose,
-    snapshot::{self, PostgresSnapshot},
+    snapshot::PostgresSnapshot,
+    transaction,
 };
 
 /// How long the database may take to say that a snapshot is held.
@@ -32,7 +33,7 @@ impl SharedSnapshots for PostgresSource {
         let mut asked = self.server.connect(Purpose::Bulk).await?;
         let asking = async {
             sqlx::raw_sql("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").execute(&mut asked).await?;
-            snapshot::import(&mut asked, exported).await
+            transaction::import(&mut asked, exported).await
         };
         timeout(PATIENCE, asking).await.map_err(late)?
     }
