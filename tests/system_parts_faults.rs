@@ -16,7 +16,7 @@ use support::{
     board::Board,
     parted::{LIMIT, succeeds},
 };
-use system::{Instants, Watcher};
+use system::{Instants, Watcher, eventually};
 
 /// Touches every shard, in most of its students.
 const MUCH: &str = "UPDATE students SET name = name || '+' WHERE id % 2 = 0";
@@ -193,6 +193,26 @@ fn a_rival_that_wins_in_between_is_built_upon() {
     assert!(board.releases().len() == 3);
     board.is_what_the_database_holds();
     board.verify_all();
+}
+
+#[test]
+fn a_collection_in_between_takes_nothing_from_what_is_committed() {
+    let board = published("collected");
+    let committer = board.committer(2);
+    let first = board.part("0/2");
+    let attempt = board.next_attempt(&[]);
+    board.reported(&attempt, 0);
+    let plan = format!("parts/{attempt}/plan.json");
+    eventually("the attempt is old enough to be collected", || {
+        board.run("publish", &["collect", "--delete", "--keep", "1", "--grace", "0s"]).succeeded();
+        (!board.keys().contains(&plan)).then_some(())
+    });
+    committer.logs("another publisher committed release 2 first");
+    for part in [first, board.part("1/2")] {
+        assert!(succeeds(part).contains("is committed"));
+    }
+    assert!(succeeds(committer).starts_with("release "));
+    board.is_what_the_database_holds();
 }
 
 #[test]

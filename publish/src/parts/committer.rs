@@ -108,7 +108,7 @@ impl Attempt<'_> {
                 bail!(
                     "parts {} have not reported for {} s; start publish --part for each of them, and this again",
                     parts.join(", "),
-                    self.patience.as_secs()
+                    self.patience.as_secs_f64()
                 );
             }
             (Gathered::All(reports), None) => reports,

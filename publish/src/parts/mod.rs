@@ -9,6 +9,7 @@
 
 mod committer;
 mod flags;
+mod outcome;
 mod part;
 mod reports;
 mod share;
@@ -17,7 +18,8 @@ use std::time::Duration;
 
 pub use committer::commit;
 pub use flags::{Flags, Role};
-pub use part::{PartOutcome, contribute};
+pub use outcome::PartOutcome;
+pub use part::contribute;
 
 /// How long a committer waits for the next report, and a part for a committer: a cluster may take minutes to find a
 /// machine for either. The tables are locked against TRUNCATE meanwhile.

@@ -1,6 +1,5 @@
 use std::{
     collections::HashSet,
-    fmt,
     time::{Duration, Instant},
 };
 
@@ -12,6 +11,7 @@ use results_day::{
 };
 use tokio::time::sleep;
 
+use super::outcome::PartOutcome;
 use crate::{
     pipeline::{self, Shelf},
     plan::{self, Plan},
@@ -23,26 +23,6 @@ const POLL: Duration = Duration::from_millis(250);
 /// How often it looks for another attempt, and whether there is still a committer: one listing, and one connection to
 /// the database.
 const LOOK: Duration = Duration::from_secs(2);
-
-/// What a run of one part did.
-#[derive(Debug)]
-pub enum PartOutcome {
-    /// The current release is already what the database holds.
-    UpToDate(Part, ReleaseNumber),
-    /// The release is current.
-    Committed {
-        /// Which part.
-        part: Part,
-        /// The release's number.
-        number: ReleaseNumber,
-        /// How many of its shards the part has brought.
-        shards: usize,
-        /// How many of these were uploaded; the parent's blobs are the others.
-        uploaded: usize,
-        /// From the first question to the commit.
-        elapsed: Duration,
-    },
-}
 
 /// Does this part's share of whichever attempt is open, and of the next one where that is over, until one of them is
 /// committed.
@@ -96,7 +76,7 @@ async fn without_a_committer(
     bail!(
         "nobody has committed what part {part} is for within {} s; run publish --parts {} with the same database and \
          the same bucket, and this again",
-        patience.as_secs(),
+        patience.as_secs_f64(),
         part.of()
     )
 }
@@ -126,16 +106,24 @@ impl Contributor<'_> {
     /// The release that one of the attempts was committed as, and what this part has brought.
     async fn committed(&mut self) -> anyhow::Result<Option<(ReleaseNumber, PartReport)>> {
         let mut waiting = Vec::new();
-        for (plan, report) in std::mem::take(&mut self.reported) {
+        // The newest first: if that was committed, it is what took the others' number.
+        for (plan, report) in std::mem::take(&mut self.reported).into_iter().rev() {
             match self.store.manifest(plan.number()).await {
                 Ok(Some(manifest)) if manifest.attempt == plan.attempt => {
                     return Ok(Some((manifest.number, report)));
                 }
-                Ok(Some(_)) | Err(ReleaseError::Collected { .. }) => drop(self.over.insert(plan.attempt)),
+                Ok(Some(_)) | Err(ReleaseError::Collected { .. }) => {
+                    tracing::warn!(
+                        "another publisher committed release {} first; waiting for the next attempt",
+                        plan.number()
+                    );
+                    self.over.insert(plan.attempt);
+                }
                 Ok(None) => waiting.push((plan, report)),
                 Err(error) => return Err(error.into()),
             }
         }
+        waiting.reverse();
         self.reported = waiting;
         Ok(None)
     }
@@ -231,21 +219,5 @@ impl Contributor<'_> {
         let report = PartReport::new(plan, self.part, width, &prefixes, shards);
         self.store.hand_in(&report).await?;
         Ok(report)
-    }
-}
-
-impl fmt::Display for PartOutcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::UpToDate(part, number) => {
-                write!(f, "part {part}: release {number} is up to date, nothing to do")
-            }
-            Self::Committed { part, number, shards, uploaded, elapsed } => write!(
-                f,
-                "part {part}: release {number} is committed; {shards} of its shards are this part's, {uploaded} of them \
-                 uploaded; {:.2} s",
-                elapsed.as_secs_f64()
-            ),
-        }
     }
 }
