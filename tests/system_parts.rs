@@ -72,6 +72,15 @@ fn three_parts_give_what_one_publication_gives_from_nothing_and_on_top_of_anothe
 }
 
 #[test]
+fn a_directory_that_all_of_them_reach_is_as_good_a_bucket() {
+    let mut board = Board::new("none").seeded(3_000);
+    board.bucket = "./bucket".to_owned();
+    assert!(board.publish_in_parts(2).starts_with("release 1: 3000 students in 4 shards; 4 shards uploaded"));
+    board.edit("UPDATE students SET name = name || '+' WHERE id IN (7, 2007)");
+    assert!(board.publish_in_parts(2).starts_with("release 2: 3000 students in 4 shards; 2 shards uploaded"));
+}
+
+#[test]
 fn parts_that_come_late_hear_that_nothing_has_changed() {
     let board = Board::new("nothing-to-do").seeded(3_000);
     board.publish();

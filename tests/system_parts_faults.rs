@@ -125,6 +125,30 @@ fn a_committer_killed_at_any_instant_is_started_again_and_all_end_well() {
 }
 
 #[test]
+fn a_part_killed_at_any_instant_is_started_again_and_the_release_is_whole() {
+    let board = published("killed-parts");
+    let started = Instant::now();
+    let (committer, parts) = (board.committer(2), board.parts(2));
+    succeeds(committer);
+    let took = started.elapsed();
+    drop(parts);
+    let mut instants = Instants(7);
+    for round in 3..9 {
+        board.edit(MUCH);
+        let (committer, mut victim, other) = (board.committer(2), board.part("0/2"), board.part("1/2"));
+        instants.pass(took);
+        victim.kill();
+        board.verify();
+        // If the victim had reported, the replacement may come too late to hear of the commit.
+        let _replacement = board.part("0/2");
+        assert!(succeeds(committer).starts_with(&format!("release {round}: ")));
+        assert!(succeeds(other).contains(&format!("release {round} is committed")));
+        board.is_what_the_database_holds();
+    }
+    board.verify_all();
+}
+
+#[test]
 fn parts_that_had_reported_start_over_with_the_attempt_of_the_next_committer() {
     let board = published("reported");
     let mut first = board.committer(3);
