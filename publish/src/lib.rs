@@ -4,6 +4,7 @@
 
 pub mod duration;
 pub mod metrics;
+pub mod parts;
 mod pipeline;
 mod plan;
 mod publication;

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use publish::{
     Publisher, duration,
     metrics::{self, Ending, Record, Work},
+    parts::{self, Role},
     summary, verify, watch,
 };
 use results_day::{
@@ -52,6 +53,9 @@ struct Arguments {
 
     #[command(flatten)]
     watch: watch::Flags,
+
+    #[command(flatten)]
+    parts: parts::Flags,
 
     #[command(flatten)]
     metrics: metrics::Flags,
@@ -97,8 +101,11 @@ fn main() -> ExitCode {
     let matches = Arguments::command().get_matches();
     let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let watches = arguments.watch.patience().is_some();
-    let misplaced = if arguments.command.is_some() && (arguments.not_before.is_some() || watches) {
-        Some("--not-before and --watch are for publishing, and not for what is done with releases")
+    let publishes = arguments.not_before.is_some() || watches || arguments.parts.role() != Role::Alone;
+    let misplaced = if arguments.command.is_some() && publishes {
+        Some(
+            "--not-before, --watch, --parts and --part are for publishing, and not for what is done with releases",
+        )
     } else {
         metrics::Flags::misplaced(&matches, watches)
     };
@@ -158,7 +165,7 @@ async fn watch(arguments: Arguments, patience: watch::Patience) -> anyhow::Resul
 
 /// Does what is to be done once, and tells of it where that was asked for, also where it failed.
 async fn run(arguments: Arguments) -> anyhow::Result<String> {
-    let Arguments { command, database, not_before, bucket, metrics, .. } = arguments;
+    let Arguments { command, database, not_before, bucket, metrics, parts, .. } = arguments;
     let kind = match &command {
         None => metrics::Command::Publish,
         Some(Command::Rollback { .. }) => metrics::Command::RollBack,
@@ -167,7 +174,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<String> {
         Some(Command::Releases { .. }) => metrics::Command::Releases,
     };
     let (started, record) = (Instant::now(), Record::of(kind));
-    let ran = once(command, &database, not_before, &bucket, &record.work).await;
+    let ran = once(command, &database, not_before, parts.role(), &bucket, &record.work).await;
     record.runs.ended(ran.as_ref().map_or(Ending::Failed, |(_, ending)| *ending), started.elapsed());
     // What was done is done, whether or not it can be told of.
     if let Some(path) = metrics.file()
@@ -182,15 +189,29 @@ async fn once(
     command: Option<Command>,
     database: &str,
     not_before: Option<Timestamp>,
+    role: Role,
     bucket: &Bucket,
     work: &Work,
 ) -> anyhow::Result<(String, Ending)> {
     Ok(match command {
         None => {
             let (source, store) = (source::connect(database)?, bucket.open_to_publish().await?);
-            let publisher = Publisher::Person { not_before };
-            let outcome = publish::publish(source.as_ref(), &store, publisher, work).await?;
-            (outcome.to_string(), outcome.ending())
+            match role {
+                Role::Alone => {
+                    let publisher = Publisher::Person { not_before };
+                    let outcome = publish::publish(&*source, &store, publisher, work).await?;
+                    (outcome.to_string(), outcome.ending())
+                }
+                Role::Committer(of) => {
+                    let outcome =
+                        parts::commit(&*source, &store, of, not_before, parts::PATIENCE, work).await?;
+                    (outcome.to_string(), outcome.ending())
+                }
+                Role::Part(part) => {
+                    let outcome = parts::contribute(&*source, &store, part, parts::PATIENCE, work).await?;
+                    (outcome.to_string(), outcome.ending())
+                }
+            }
         }
         Some(Command::Releases { json }) => {
             let releases = publish::releases(&bucket.existing()?.open()?).await?;

@@ -23,6 +23,7 @@ mod postgres_outage;
 mod postgres_polls;
 mod postgres_random;
 mod postgres_random_writer;
+mod postgres_shared;
 mod postgres_snapshots;
 mod postgres_standby;
 mod postgres_triggers;

@@ -12,7 +12,9 @@ mod pool;
 mod read;
 mod schema;
 mod seed;
+mod shared;
 mod snapshot;
+mod transaction;
 
 use std::sync::LazyLock;
 
@@ -20,7 +22,8 @@ use async_trait::async_trait;
 use sqlx::{PgConnection, Row, postgres::PgRow};
 
 use super::{
-    ChangesSince, Connections, Leadership, LookedUp, Origin, SnapshotReader, Source, SourceError,
+    ChangesSince, Connections, Leadership, LookedUp, Origin, SharedSnapshots, SnapshotReader, Source,
+    SourceError,
     row::{COLUMNS, FIRST_MARK, RESULTS, StudentRow},
 };
 use crate::{
@@ -77,6 +80,10 @@ impl Source for PostgresSource {
 
     async fn snapshot(&self) -> Result<Box<dyn SnapshotReader>, SourceError> {
         Ok(Box::new(snapshot::PostgresSnapshot::take(&self.server).await?))
+    }
+
+    fn shared(&self) -> Result<&dyn SharedSnapshots, SourceError> {
+        Ok(self)
     }
 
     async fn holds(&self, origin: &Origin) -> Result<bool, SourceError> {

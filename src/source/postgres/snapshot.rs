@@ -1,7 +1,7 @@
-use std::{ops::RangeInclusive, sync::LazyLock, time::Duration};
+use std::{ops::RangeInclusive, sync::LazyLock};
 
 use async_trait::async_trait;
-use sqlx::{PgConnection, Row};
+use sqlx::{Connection, PgConnection, Row};
 use tokio::sync::mpsc;
 
 use super::{
@@ -13,6 +13,7 @@ use super::{
     log,
     read::read,
     schema,
+    transaction::{import, lock_tables},
 };
 use crate::{
     changes::{ChangeLog, Snapshot},
@@ -31,23 +32,17 @@ pub(super) struct PostgresSnapshot {
     leader: PgConnection,
     followers: Vec<PgConnection>,
     origin: Origin,
+    /// The name under which others see it as long as the leader's transaction lasts.
+    exported: String,
 }
 
 /// Streams that read at once. Two took 0.64 s for a nation where one took 1.13; more than the database has
 /// processors to spare gain nothing.
 const STREAMS: usize = 2;
 
-/// How long the tables' lock is waited for, again and again, up to [`TRIES`] times. Not longer at once: a TRUNCATE
-/// that waits for the lock of our first connection lets no other of ours pass, and the database cannot know that
-/// they belong together.
-const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '1s'";
-const TRIES: u32 = 30;
-
-/// Between two tries, so that whoever waited for our lock gets it.
-const PAUSE: Duration = Duration::from_millis(100);
-
-const LOCK: &str = "LOCK TABLE students, natural_science_results, social_science_results, changes, data_set \
-                    IN ACCESS SHARE MODE";
+/// Whoever holds a snapshot for others and is not heard of for so long has lost it: the tables are not locked for a
+/// machine that vanished or is frozen.
+const HOLDER_TIMEOUT: &str = "SET LOCAL idle_in_transaction_session_timeout = '60s'";
 
 /// Students picked out by their ids.
 static STUDENTS: LazyLock<String> = LazyLock::new(|| {
@@ -55,12 +50,59 @@ static STUDENTS: LazyLock<String> = LazyLock::new(|| {
 });
 
 impl PostgresSnapshot {
+    /// To read all of it here.
     pub(super) async fn take(server: &Server) -> Result<Self, SourceError> {
-        let mut leader = server.connect(Purpose::Bulk).await?;
-        let mut followers = Vec::new();
-        for _ in 1..STREAMS {
-            followers.push(server.connect(Purpose::Bulk).await?);
+        Self::take_with(server, STREAMS).await
+    }
+
+    /// To be read from elsewhere.
+    pub(super) async fn export(server: &Server) -> Result<Self, SourceError> {
+        let mut snapshot = Self::take_with(server, 1).await?;
+        sqlx::raw_sql(HOLDER_TIMEOUT).execute(&mut snapshot.leader).await?;
+        Ok(snapshot)
+    }
+
+    /// The one that was exported elsewhere, if its holder is still there.
+    pub(super) async fn import(
+        server: &Server,
+        exported: &str,
+        origin: &Origin,
+    ) -> Result<Option<Self>, SourceError> {
+        let (mut leader, mut followers) = connect(server, STREAMS).await?;
+        lock_tables(&mut leader, &mut followers).await?;
+        for connection in [&mut leader].into_iter().chain(&mut followers) {
+            if !import(connection, exported).await? {
+                return Ok(None);
+            }
         }
+        let read = sqlx::query_as(
+            "SELECT (SELECT id FROM data_set), (SELECT system_identifier::text FROM pg_control_system()), \
+                    pg_current_snapshot()::text",
+        );
+        let (data_set, system, snapshot): (Option<String>, String, String) =
+            read.fetch_one(&mut leader).await?;
+        // Such a name comes again after a restart of the database, and in others.
+        let is_the_same = data_set.as_ref() == Some(&origin.data_set)
+            && system == origin.system
+            && log::parse(&snapshot)? == origin.snapshot;
+        Ok(is_the_same.then(|| Self {
+            leader,
+            followers,
+            origin: origin.clone(),
+            exported: exported.to_owned(),
+        }))
+    }
+
+    pub(super) fn exported(&self) -> &str {
+        &self.exported
+    }
+
+    pub(super) async fn ping(&mut self) -> Result<(), SourceError> {
+        Ok(self.leader.ping().await?)
+    }
+
+    async fn take_with(server: &Server, streams: usize) -> Result<Self, SourceError> {
+        let (mut leader, mut followers) = connect(server, streams).await?;
         lock_tables(&mut leader, &mut followers).await?;
         let row = sqlx::query(
             "SELECT pg_export_snapshot(), pg_current_snapshot()::text, pg_is_in_recovery(), \
@@ -85,7 +127,7 @@ impl PostgresSnapshot {
         }
         let exported: String = row.try_get(0)?;
         for follower in &mut followers {
-            import(follower, &exported).await?;
+            import_held(follower, &exported).await?;
         }
         let origin = Origin {
             data_set: row.try_get(4)?,
@@ -93,7 +135,7 @@ impl PostgresSnapshot {
             token: commit_token(server, &exported).await?,
             snapshot: log::parse(row.try_get(1)?)?,
         };
-        Ok(Self { leader, followers, origin })
+        Ok(Self { leader, followers, origin, exported })
     }
 }
 
@@ -104,16 +146,28 @@ async fn commit_token(server: &Server, exported: &str) -> Result<String, SourceE
     let token = random::hex_u64();
     let mut writer = server.connect(Purpose::Bulk).await?;
     sqlx::raw_sql("BEGIN ISOLATION LEVEL REPEATABLE READ").execute(&mut writer).await?;
-    import(&mut writer, exported).await?;
+    import_held(&mut writer, exported).await?;
     sqlx::query("INSERT INTO release_tokens VALUES ($1)").bind(&token).execute(&mut writer).await?;
     sqlx::raw_sql("COMMIT").execute(&mut writer).await?;
     Ok(token)
 }
 
-async fn import(connection: &mut PgConnection, exported: &str) -> Result<(), SourceError> {
-    let import = format!("SET TRANSACTION SNAPSHOT '{exported}'");
-    sqlx::raw_sql(sqlx::AssertSqlSafe(import)).execute(connection).await?;
-    Ok(())
+/// The same for one that is held here.
+async fn import_held(connection: &mut PgConnection, exported: &str) -> Result<(), SourceError> {
+    match import(connection, exported).await? {
+        true => Ok(()),
+        false => Err(SourceError::Unavailable("the snapshot was lost while it was taken".to_owned())),
+    }
+}
+
+/// The leader's connection, and the others.
+async fn connect(server: &Server, streams: usize) -> Result<(PgConnection, Vec<PgConnection>), SourceError> {
+    let leader = server.connect(Purpose::Bulk).await?;
+    let mut followers = Vec::new();
+    for _ in 1..streams {
+        followers.push(server.connect(Purpose::Bulk).await?);
+    }
+    Ok((leader, followers))
 }
 
 #[async_trait]
@@ -162,35 +216,4 @@ impl SnapshotReader for PostgresSnapshot {
         let connections = [self.leader].into_iter().chain(self.followers).collect();
         read(connections, &ranges, batches).await
     }
-}
-
-/// Begins a transaction on each connection and locks the tables in it. No snapshot is taken yet.
-async fn lock_tables(leader: &mut PgConnection, followers: &mut [PgConnection]) -> Result<(), SourceError> {
-    let mut connections: Vec<_> = [leader].into_iter().chain(followers).collect();
-    let mut tries = 1;
-    loop {
-        match try_to_lock_tables(&mut connections).await {
-            Err(error) if tries < TRIES && is_lock_timeout(&error) => {}
-            locked => return Ok(locked?),
-        }
-        for connection in &mut connections {
-            sqlx::raw_sql("ROLLBACK").execute(&mut **connection).await?;
-        }
-        tokio::time::sleep(PAUSE).await;
-        tries += 1;
-    }
-}
-
-async fn try_to_lock_tables(connections: &mut [&mut PgConnection]) -> Result<(), sqlx::Error> {
-    for connection in connections {
-        for statement in ["BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY", LOCK_TIMEOUT, LOCK] {
-            sqlx::raw_sql(statement).execute(&mut **connection).await?;
-        }
-    }
-    Ok(())
-}
-
-/// lock_not_available (55P03).
-fn is_lock_timeout(error: &sqlx::Error) -> bool {
-    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "55P03")
 }
