@@ -13,8 +13,9 @@ mod support {
 
 use std::{fs, time::Duration};
 
+use jiff::{SignedDuration, Timestamp};
 use object_store::ObjectStoreExt;
-use results_day::release::{Collection, Commit, Manifest, ReleaseError, ReleaseStore};
+use results_day::release::{Collection, Commit, Manifest, ReleaseError, ReleaseStore, embargo};
 
 use support::{
     bins::{Bin, DAY, everywhere, spared},
@@ -91,6 +92,29 @@ async fn what_was_current_within_the_grace_period_is_kept_and_so_is_what_was_wri
         let orphans = bin.names("shards/9/").await;
         assert!(orphans.len() == 1 && orphans[0].contains("new"), "{orphans:?}");
         bin.is_whole().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_hour_to_come_is_never_collected_whatever_was_published_since() {
+    everywhere(async |bin| {
+        bin.publish(1).await;
+        let hour = Timestamp::now() + SignedDuration::from_hours(1_000);
+        let (mut staged, _) = bin.release(2).await;
+        staged.source.data_set = "staged".to_owned();
+        staged.not_before = Some(hour);
+        assert_eq!(bin.store.commit(&staged).await.unwrap(), Commit::Won);
+        for number in 3..=5 {
+            bin.publish(number).await;
+        }
+        bin.pass(DAY).await;
+        let collected = bin.store.collect(spared(1, 0)).await.unwrap();
+        assert_eq!((numbers(&collected), collected.oldest), (vec![1], Some(release(2))));
+        let current = bin.store.current().await.unwrap().unwrap();
+        let told = bin.store.kept_of("staged", &current).await.unwrap();
+        let now = Timestamp::now();
+        assert_eq!(embargo(&told, "staged", None, now).unwrap(), Some(hour));
     })
     .await;
 }

@@ -192,23 +192,26 @@ fn remembered(cache: &Path) -> Option<Value> {
     Some(serde_json::from_slice(&json).unwrap())
 }
 
-/// The data set that a server has written down as opened.
+/// The data set that a server has last written down as opened.
 fn opened(cache: &Path) -> Option<String> {
-    Some(remembered(cache)?["opened"].as_str()?.to_owned())
+    Some(remembered(cache)?["opened"].as_array().unwrap().last()?.as_str().unwrap().to_owned())
 }
 
 #[test]
 fn a_clock_that_was_set_forward_while_no_server_ran_opens_nothing() {
-    let hour = in_seconds(4);
+    let hour = in_seconds(6);
     let nation = published_for(hour);
     let cache = nation.path("cache");
     let mut server = nation.serve().serving(1);
     let mut record = eventually("since when it waits is written down", || {
-        remembered(&cache).filter(|record| record["waiting_since"].is_object())
+        remembered(&cache).filter(|record| record["held_back"].is_object())
     });
+    // Whoever takes it away takes nothing away.
+    fs::remove_file(cache.join("embargo.json")).unwrap();
+    eventually("it is written down again", || remembered(&cache).filter(|again| *again == record));
     server.kill();
     // The same as a wall clock that was set forward by an hour: it was an hour less when the wait began.
-    let since = &mut record["waiting_since"]["wall"];
+    let since = &mut record["held_back"]["wall"];
     let earlier = since.as_str().unwrap().parse::<Timestamp>().unwrap() - SignedDuration::from_secs(3_600);
     *since = earlier.to_string().into();
     fs::write(cache.join("embargo.json"), record.to_string()).unwrap();

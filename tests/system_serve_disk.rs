@@ -382,6 +382,44 @@ fn after_a_failed_write_to_the_journal_a_restart_without_the_database_serves_no_
 }
 
 #[test]
+fn a_journal_that_somebody_puts_an_older_one_over_is_written_again() {
+    let nation = Nation::published();
+    let mut server = nation.serve().serving(1);
+    let (journal, older) = (nation.path("cache/changes.ndjson"), nation.path("older"));
+    nation.correct(7);
+    knows_changes(&server, 1);
+    fs::copy(&journal, &older).unwrap();
+    nation.correct(9);
+    knows_changes(&server, 2);
+    let breaks: [&dyn Fn(); 4] = [
+        &|| fs::rename(&older, &journal).unwrap(),
+        &|| fs::write(&journal, fs::read(&older).unwrap()).unwrap(),
+        &|| {
+            symlink(&older, nation.path("link"))
+                .and_then(|()| fs::rename(nation.path("link"), &journal))
+                .unwrap()
+        },
+        &|| OpenOptions::new().write(true).open(&journal).unwrap().set_len(60).unwrap(),
+    ];
+    let kept = fs::read(&older).unwrap();
+    for damage in breaks {
+        fs::write(&older, &kept).unwrap();
+        damage();
+        eventually("the journal is whole again", || {
+            let whole = fs::symlink_metadata(&journal).unwrap().is_file();
+            (whole && fs::read_to_string(&journal).unwrap().contains("[9,")).then_some(())
+        });
+    }
+    nation.take_database_away();
+    server.kill();
+    let server = server.start_again();
+    assert_eq!(server.student(8).header("cache-status"), Some(HIT));
+    for id in [7, 9] {
+        assert_eq!(server.student(id).problem(), "live-unavailable", "student {id}");
+    }
+}
+
+#[test]
 fn a_journal_that_cannot_be_replaced_at_the_start_is_removed() {
     let nation = Nation::published();
     nation.correct(9);

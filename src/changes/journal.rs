@@ -1,6 +1,7 @@
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, File, Metadata, OpenOptions},
     io::{self, Write},
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
@@ -19,6 +20,9 @@ pub struct Journal {
     file: File,
     path: PathBuf,
     lines_written: usize,
+    bytes_written: u64,
+    /// When the file last changed by this one's hand.
+    changed: (i64, i64),
 }
 
 /// Why the journal cannot be read or written.
@@ -86,10 +90,12 @@ impl Journal {
             let mut lines = line(&Header { journal: VERSION, data_set: data_set.to_owned() })?;
             lines.extend(line(&Poll::of(log.iter()))?);
             whole::write_durably(path, &lines)?;
-            OpenOptions::new().append(true).open(path)
+            let file = OpenOptions::new().append(true).open(path)?;
+            let changed = changed(&file.metadata()?);
+            let bytes_written = lines.len() as u64;
+            Ok(Self { file, path: path.to_owned(), lines_written: 0, bytes_written, changed })
         };
-        let file = write().map_err(|source| JournalError { path: path.to_owned(), source })?;
-        Ok(Self { file, path: path.to_owned(), lines_written: 0 })
+        write().map_err(|source| JournalError { path: path.to_owned(), source })
     }
 
     /// Appends what one poll brought. When this returns, the death of this process loses nothing; the death
@@ -97,8 +103,23 @@ impl Journal {
     pub fn append(&mut self, rows: &[(Changed, Change)]) -> Result<(), JournalError> {
         self.lines_written += 1;
         // One write for the whole line: a reader sees all of it or a line that does not parse.
-        let written = line(&Poll::of(rows.iter().copied())).and_then(|line| self.file.write_all(&line));
-        written.map_err(|source| JournalError { path: self.path.clone(), source })
+        let mut write = || {
+            let line = line(&Poll::of(rows.iter().copied()))?;
+            self.file.write_all(&line)?;
+            self.bytes_written += line.len() as u64;
+            self.changed = changed(&self.file.metadata()?);
+            Ok(())
+        };
+        write().map_err(|source| JournalError { path: self.path.clone(), source })
+    }
+
+    /// Whether a server that starts would find what was written: nobody has put another file in the place of this one,
+    /// wrote into it or made it shorter.
+    pub fn is_there(&self) -> bool {
+        let (Ok(held), Ok(there)) = (self.file.metadata(), fs::metadata(&self.path)) else { return false };
+        (held.dev(), held.ino()) == (there.dev(), there.ino())
+            && there.len() == self.bytes_written
+            && changed(&there) == self.changed
     }
 
     /// A handle for making what was appended survive the death of the machine, on another thread.
@@ -127,6 +148,10 @@ impl Poll {
         }
         poll
     }
+}
+
+fn changed(file: &Metadata) -> (i64, i64) {
+    (file.ctime(), file.ctime_nsec())
 }
 
 fn line(fields: &impl Serialize) -> io::Result<Vec<u8>> {
@@ -274,7 +299,8 @@ mod tests {
     #[test]
     fn a_full_disk_is_an_error_that_names_the_journal() {
         let file = OpenOptions::new().write(true).open("/dev/full").unwrap();
-        let mut journal = Journal { file, path: "var/changes".into(), lines_written: 0 };
+        let mut journal =
+            Journal { file, path: "var/changes".into(), lines_written: 0, bytes_written: 0, changed: (0, 0) };
         let error = journal.append(&[row(5, 1)]).unwrap_err().to_string();
         assert!(error.starts_with("the journal of changes var/changes: No space left"), "{error}");
     }

@@ -202,7 +202,15 @@ fn oldest(kept: &[Kept], spared: Spared, now: Timestamp) -> ReleaseNumber {
         oldest = manifest.number;
         newer = Some(release);
     }
-    oldest
+    oldest_with_an_hour(kept, now).map_or(oldest, |waiting| waiting.min(oldest))
+}
+
+/// The oldest of the releases that an hour to come is known from: that of a data set is told by its newest release.
+fn oldest_with_an_hour(kept: &[Kept], now: Timestamp) -> Option<ReleaseNumber> {
+    let mut seen = HashSet::new();
+    let newest = kept.iter().rev().filter(|(manifest, _)| seen.insert(&manifest.source.data_set));
+    let waiting = newest.filter(|(manifest, _)| manifest.not_before.is_some_and(|hour| hour > now));
+    waiting.map(|(manifest, _)| manifest.number).min()
 }
 
 fn is_old(object: &ObjectMeta, spared: Spared, now: Timestamp) -> bool {

@@ -52,7 +52,7 @@ impl ReleaseStore {
             match (there, failure) {
                 (Ok(Some(there)), _) if there.attempt == manifest.attempt => return Ok(Commit::Won),
                 (Ok(Some(_)) | Err(ReleaseError::Collected { .. }), _) => return Ok(Commit::Lost),
-                // Something is there, and asking again would not make it readable.
+                // Something is there, and it was asked for often enough.
                 (Err(error @ (ReleaseError::Manifest { .. } | ReleaseError::Different { .. })), _) => {
                     return Err(error);
                 }

@@ -121,12 +121,10 @@ impl ReleaseError {
 
     /// Whether there may be another answer the next time: the store did not answer well, or what came was garbled.
     pub(super) fn may_pass(&self) -> bool {
-        use ManifestError::{Checksum, Json, Unsealed};
         use object_store::Error::{PermissionDenied, Unauthenticated};
         match self {
             Self::Store { error: PermissionDenied { .. } | Unauthenticated { .. }, .. } => false,
-            Self::Different { .. } => true,
-            Self::Manifest { error, .. } => matches!(error, Json(_) | Unsealed | Checksum),
+            Self::Different { .. } | Self::Manifest { .. } => true,
             _ => self.is_unanswered(),
         }
     }

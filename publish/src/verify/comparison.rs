@@ -69,7 +69,7 @@ impl Comparison {
         let mut reader = source.snapshot().await?;
         if !reader.holds(&manifest.source).await? {
             let why = format!(
-                "the database {} holds another data set than the release was read from, or was restored from a backup \
+                "{} cannot tell, because it holds another data set than the release was read from, or was restored from a backup \
                  that is older",
                 source.place()
             );

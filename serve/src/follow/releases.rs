@@ -6,7 +6,7 @@ use results_day::release::{Manifest, ReleaseError, ReleaseStore};
 use super::mending::Mending;
 use crate::{
     embargo::{self, Clock, Gate, Moment, Remembered},
-    release_cache::{CacheDirectory, CacheError, LoadedRelease},
+    release_cache::{CacheDirectory, CacheError, LoadedRelease, blocking},
     serving::Shared,
 };
 
@@ -61,14 +61,35 @@ impl ReleaseFollower {
     /// What was not opened yet may have been put off while no server ran, so the store is asked before its hour is
     /// believed.
     async fn switch_to_cached(&self, release: LoadedRelease) {
-        let mut not_before = release.manifest.not_before;
-        if not_before.is_some() && !self.remembered.was_opened(&release.manifest.source.data_set) {
-            let asked = tokio::time::timeout(MOVED, self.newer(Some(&release))).await;
-            if let Ok(Ok(Some(newer))) = asked {
+        let manifest = &release.manifest;
+        let mut not_before = self.remembered.hour(manifest.number, manifest.not_before);
+        if not_before.is_some() && !self.remembered.was_opened(&manifest.source.data_set) {
+            let asked = tokio::time::timeout(MOVED, self.newer_in_the_end(&release)).await;
+            if let Ok(Some(newer)) = asked {
                 not_before = not_before.max(newer.not_before);
+                self.hear(&newer).await;
             }
         }
         self.switch_to(release, not_before);
+    }
+
+    /// What is newer, from a store that may have to be asked more than once.
+    async fn newer_in_the_end(&self, than: &LoadedRelease) -> Option<Manifest> {
+        loop {
+            match self.newer(Some(than)).await {
+                Ok(newer) => return newer,
+                Err(_) => tokio::time::sleep(INTERVAL).await,
+            }
+        }
+    }
+
+    /// Writes down what a restart must know of a release before it finds it.
+    async fn hear(&self, manifest: &Manifest) {
+        if self.remembered.hear(manifest.number, manifest.not_before, Moment::now()) {
+            let remembered = self.remembered.clone();
+            // What cannot be written is known to this server, and it is said.
+            let _interrupted = blocking(move || remembered.write()).await;
+        }
     }
 
     /// Follows the bucket for ever.
@@ -93,6 +114,8 @@ impl ReleaseFollower {
                 }
             }
             mending.step(&self.directory, &self.store, self.shared).await;
+            let remembered = self.remembered.clone();
+            let _interrupted = blocking(move || remembered.look()).await;
             tokio::time::sleep(pause).await;
         }
     }
@@ -108,6 +131,7 @@ impl ReleaseFollower {
         }
         let Some(manifest) = self.newer(current).await? else { return Ok(()) };
         let not_before = manifest.not_before;
+        self.hear(&manifest).await;
         if current.is_some() {
             // It may take long to come, and its hour may be later than the one that is waited for, also where everything
             // was seeded anew meanwhile.

@@ -88,8 +88,8 @@ impl Written {
             return false;
         }
         self.tried = Instant::now();
-        // A journal that somebody deleted takes further lines without a complaint.
-        self.journal.is_none() || !self.path.exists()
+        // A journal that somebody deleted or wrote into takes further lines without a complaint.
+        !self.journal.as_ref().is_some_and(Journal::is_there)
     }
 
     /// Whether what is known is written.

@@ -11,6 +11,7 @@ use results_day::{
     release::{Digest, Manifest, ManifestError, ReleaseError, ReleaseNumber, ShardEntry},
     whole,
 };
+use rustix::io::Errno;
 use serde::Serialize;
 
 use super::{
@@ -50,6 +51,10 @@ pub(crate) enum CacheError {
     Interrupted,
 }
 
+/// A nation's manifest has 120 kB, and what stands about the hour some hundred bytes.
+const LONGEST_MANIFEST: u64 = 256 << 20;
+const LONGEST_EMBARGO: u64 = 1 << 20;
+
 impl CacheDirectory {
     /// Takes the directory for this server, creating it where it is missing. One that cannot be written is read all the
     /// same, and everything that is not in it is held in memory.
@@ -84,31 +89,44 @@ impl CacheDirectory {
         self.path.join("changes.ndjson")
     }
 
-    /// Where it stands which data set was opened, and which waits.
-    pub(crate) fn embargo(&self) -> PathBuf {
-        self.path.join("embargo.json")
+    /// What stands in it about the hour, and the file's stamp.
+    pub(crate) fn read_embargo(&self) -> Result<(Vec<u8>, Stamp), CacheError> {
+        let path = self.embargo();
+        read_stamped(&path, LONGEST_EMBARGO).map_err(io_at(&path))
+    }
+
+    /// The stamp of what lies there now.
+    pub(crate) fn embargo_stamp(&self) -> Option<Stamp> {
+        Stamp::at(&self.embargo()).ok()
     }
 
     /// Writes that down, for good.
-    pub(crate) fn write_embargo(&self, record: &impl Serialize) -> Result<(), CacheError> {
+    pub(crate) fn write_embargo(&self, record: &impl Serialize) -> Result<Stamp, CacheError> {
         self.claim()?;
         let path = self.embargo();
         let json = serde_json::to_vec(record).map(|json| [&json[..], b"\n"].concat());
         json.map_err(io::Error::from)
             .and_then(|json| whole::write_durably(&path, &json))
+            .and_then(|()| Stamp::at(&path))
             .map_err(io_at(&path))
     }
 
     /// The manifest that an earlier server left here. `None` where there is none.
     pub(super) fn read_manifest(&self) -> Result<Option<Manifest>, CacheError> {
+        let read = self.manifest_and_stamp()?;
+        if let Some((manifest, stamp)) = &read {
+            self.has_settled(manifest.number, *stamp);
+        }
+        Ok(read.map(|(manifest, _)| manifest))
+    }
+
+    fn manifest_and_stamp(&self) -> Result<Option<(Manifest, Stamp)>, CacheError> {
         let path = self.manifest();
-        match read_stamped(&path) {
+        match read_stamped(&path, LONGEST_MANIFEST) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             read => {
                 let (json, stamp) = read.map_err(io_at(&path))?;
-                let manifest = manifest_from_json(&json)?;
-                self.has_settled(manifest.number, stamp);
-                Ok(Some(manifest))
+                Ok(Some((manifest_from_json(&json)?, stamp)))
             }
         }
     }
@@ -117,14 +135,19 @@ impl CacheDirectory {
         self.claim()?;
         let path = self.manifest();
         whole::write(&path, &manifest.to_json()?).map_err(io_at(&path))?;
-        self.has_settled(manifest.number, Stamp::at(&path).map_err(io_at(&path))?);
+        // What somebody else writes there in this very moment is not what was settled.
+        if let Some((found, stamp)) = self.manifest_and_stamp()?
+            && found == *manifest
+        {
+            self.has_settled(manifest.number, stamp);
+        }
         Ok(())
     }
 
     /// The shard that is here, if it is and is what it should be; `None` where it is not here.
     pub(super) fn read_shard(&self, entry: &ShardEntry) -> Result<Option<Held>, CacheError> {
         let path = self.shard(entry);
-        let (blob, stamp) = match read_stamped(&path) {
+        let (blob, stamp) = match read_stamped(&path, entry.bytes) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             read => read.map_err(io_at(&path))?,
         };
@@ -176,7 +199,7 @@ impl CacheDirectory {
     /// Deletes the blobs that neither this release names nor the one whose manifest lies here.
     pub(super) fn forget_all_but(&self, release: &Manifest) -> Result<(), CacheError> {
         self.claim()?;
-        let settled = self.read_manifest().ok().flatten();
+        let settled = self.manifest_and_stamp().ok().flatten().map(|(manifest, _)| manifest);
         let named: HashSet<String> = [Some(release), settled.as_ref()]
             .into_iter()
             .flatten()
@@ -186,7 +209,9 @@ impl CacheDirectory {
         let path = self.shards();
         for file in fs::read_dir(&path).map_err(io_at(&path))? {
             let file = file.map_err(io_at(&path))?;
-            if !file.file_name().to_str().is_some_and(|name| named.contains(name)) {
+            let name = file.file_name();
+            // What no server has written is none of this one's business.
+            if name.to_str().is_some_and(|name| !named.contains(name) && is_a_shards(name)) {
                 fs::remove_file(file.path()).map_err(io_at(&file.path()))?;
             }
         }
@@ -202,6 +227,10 @@ impl CacheDirectory {
             Err(fs::TryLockError::WouldBlock) => Err(CacheError::InUse { path: path.clone() }),
             Err(fs::TryLockError::Error(source)) => Err(io_at(path)(source)),
         }
+    }
+
+    fn embargo(&self) -> PathBuf {
+        self.path.join("embargo.json")
     }
 
     fn manifest(&self) -> PathBuf {
@@ -221,14 +250,36 @@ impl CacheError {
     /// Whether the disk takes nothing, which is a reason to do without it. Anything else that is wrong with the
     /// directory is a mistake in the command line.
     fn is_an_unwritable_disk(&self) -> bool {
-        use io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+        use io::ErrorKind::{
+            NotConnected, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StaleNetworkFileHandle,
+            StorageFull,
+        };
         let Self::Io { source, .. } = self else { return false };
-        matches!(source.kind(), PermissionDenied | QuotaExceeded | ReadOnlyFilesystem | StorageFull)
+        let broken = [Errno::IO, Errno::NXIO, Errno::NODEV].map(Errno::raw_os_error);
+        matches!(
+            source.kind(),
+            PermissionDenied
+                | QuotaExceeded
+                | ReadOnlyFilesystem
+                | StorageFull
+                | StaleNetworkFileHandle
+                | NotConnected
+        ) || source.raw_os_error().is_some_and(|error| broken.contains(&error))
+    }
+
+    /// Whether the disk said this.
+    pub(crate) fn is(&self, kind: io::ErrorKind) -> bool {
+        matches!(self, Self::Io { source, .. } if source.kind() == kind)
     }
 }
 
 fn io_at(path: &Path) -> impl Fn(io::Error) -> CacheError {
     move |source| CacheError::Io { path: path.to_owned(), source }
+}
+
+/// Whether a file is called like a shard, or one that was being written.
+fn is_a_shards(name: &str) -> bool {
+    name.strip_suffix(".new").unwrap_or(name).parse::<Digest>().is_ok()
 }
 
 fn lies_at(file: &File, path: &Path) -> bool {

@@ -15,3 +15,4 @@ pub(crate) use directory::{CacheDirectory, CacheError};
 pub(crate) use fetch::blocking;
 pub(crate) use loaded::LoadedRelease;
 pub(crate) use repair::Repaired;
+pub(crate) use stamp::Stamp;

@@ -8,7 +8,7 @@ use std::{
 /// Which file lay there, and when anything about it last changed: what tells, without reading it, that somebody put
 /// another in its place, wrote into it or made it shorter. Nobody can set the time of the last change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Stamp {
+pub(crate) struct Stamp {
     device: u64,
     inode: u64,
     bytes: u64,
@@ -27,11 +27,17 @@ impl Stamp {
     }
 }
 
-/// The bytes of a file, and the stamp that it had before they were read.
-pub(super) fn read_stamped(path: &Path) -> io::Result<(Vec<u8>, Stamp)> {
-    let mut file = File::open(path)?;
+/// The bytes of a file, and the stamp that it had before they were read. One that is no file, or longer than it can be,
+/// is not read: whoever put it there must not stop a server that starts.
+pub(super) fn read_stamped(path: &Path, longest: u64) -> io::Result<(Vec<u8>, Stamp)> {
+    let there = fs::metadata(path)?;
+    if !there.is_file() || there.len() > longest {
+        let problem = format!("it is no file of at most {longest} bytes");
+        return Err(io::Error::new(io::ErrorKind::InvalidData, problem));
+    }
+    let file = File::open(path)?;
     let stamp = Stamp::of(file.metadata()?);
     let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes)?;
+    file.take(longest).read_to_end(&mut bytes)?;
     Ok((bytes, stamp))
 }
