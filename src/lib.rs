@@ -8,13 +8,14 @@
 //! - [`shard`]: the blob of one shard: written once, read one frame at a time.
 //! - [`release`]: keys, manifests and the store; the commit, the verification.
 //! - [`cache`]: the live path's cache of what changed.
-//! - [`random`] and [`progress`]: random names; what the programs show while they work. [`whole`]: files that are
-//!   whole or not there. `rest`: leaving alone for a moment what has failed.
+//! - [`log`]: how the programs log. [`random`] and [`progress`]: random names; what the programs show while they work.
+//!   [`whole`]: files that are whole or not there. `rest`: leaving alone for a moment what has failed.
 //!
 //! Nothing here knows HTTP or a command line: those are `serve`, `publish` and `db-seeder`.
 
 pub mod cache;
 pub mod changes;
+pub mod log;
 pub mod progress;
 pub mod random;
 pub mod release;

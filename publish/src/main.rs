@@ -1,15 +1,12 @@
 //! `publish` renders every result once and commits the lot as a release.
 
-use std::{
-    io::{self, IsTerminal},
-    process::ExitCode,
-    time::Duration,
-};
+use std::{process::ExitCode, time::Duration};
 
 use clap::{CommandFactory, Parser, Subcommand, error::ErrorKind};
 use jiff::Timestamp;
 use publish::{Publisher, duration, summary, verify, watch};
 use results_day::{
+    log::{self, LogFormat},
     release::{Bucket, ReleaseNumber, Spared},
     source,
 };
@@ -48,6 +45,10 @@ struct Arguments {
 
     #[command(flatten)]
     watch: watch::Flags,
+
+    /// How to log: text or json. RUST_LOG says what
+    #[arg(long, env = "LOG_FORMAT", value_name = "FORMAT", global = true, default_value_t)]
+    log_format: LogFormat,
 }
 
 #[derive(Subcommand)]
@@ -94,12 +95,9 @@ fn main() -> ExitCode {
         Arguments::command().error(ErrorKind::ArgumentConflict, told).exit();
     }
     // Nobody looks at a watcher while it works.
-    let level = if arguments.watch.patience().is_some() { "info" } else { "warn" };
-    tracing_subscriber::fmt()
-        .with_env_filter(tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or(level.into()))
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal())
-        .init();
+    let level = if arguments.watch.patience().is_some() { "info" } else { log::QUIET };
+    let log_format = arguments.log_format;
+    log_format.start(level);
     match start(arguments) {
         Ok(summary) => {
             if let Some(summary) = summary {
@@ -108,7 +106,7 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(error) => {
-            eprintln!("publish: {error:#}");
+            log_format.failed("publish", &error);
             ExitCode::FAILURE
         }
     }
@@ -131,7 +129,7 @@ fn start(arguments: Arguments) -> anyhow::Result<Option<String>> {
 
 /// The one line to end with, if there is one.
 async fn run(arguments: Arguments) -> anyhow::Result<Option<String>> {
-    let Arguments { command, database, not_before, bucket, watch } = arguments;
+    let Arguments { command, database, not_before, bucket, watch, log_format: _ } = arguments;
     let said = match command {
         None => {
             let source = source::connect(&database)?;

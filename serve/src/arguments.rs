@@ -1,7 +1,7 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::Parser;
-use results_day::release::Bucket;
+use results_day::{log::LogFormat, release::Bucket};
 
 use crate::listen::ListenAddress;
 
@@ -42,6 +42,10 @@ pub(crate) struct Arguments {
     /// This server's own copy of the release, and what it knows of changes
     #[arg(long, env = "CACHE_DIR", value_name = "DIRECTORY", default_value = "var/cache")]
     pub(crate) cache_dir: PathBuf,
+
+    /// How to log: text or json. RUST_LOG says what
+    #[arg(long, env = "LOG_FORMAT", value_name = "FORMAT", default_value_t)]
+    pub(crate) log_format: LogFormat,
 }
 
 impl Arguments {

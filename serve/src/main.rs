@@ -10,13 +10,7 @@ mod live;
 mod release_cache;
 mod serving;
 
-use std::{
-    io::{self, IsTerminal},
-    process::ExitCode,
-    sync::Arc,
-    thread,
-    time::Duration,
-};
+use std::{io, process::ExitCode, sync::Arc, thread, time::Duration};
 
 use anyhow::Context;
 use clap::Parser;
@@ -44,15 +38,12 @@ const LAST_CALLS: Duration = Duration::from_secs(1);
 const SIGXFSZ: i32 = 25;
 
 fn main() -> ExitCode {
-    tracing_subscriber::fmt()
-        .with_env_filter(tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or("info".into()))
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal())
-        .init();
-    match run(&Arguments::parse()) {
+    let arguments = Arguments::parse();
+    arguments.log_format.start("info");
+    match run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("serve: {error:#}");
+            arguments.log_format.failed("serve", &error);
             ExitCode::FAILURE
         }
     }
@@ -109,6 +100,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         runtime.spawn(changes.run());
     }
     let live = source.map(|source| Live::new(source, cache, runtime.handle().clone()));
+
     runtime.spawn(axum::serve(admin, admin::routes(shared)).into_future());
 
     let service = ServeRelease::new(shared).fallback(routes(shared, live));

@@ -14,7 +14,7 @@ mod server;
 mod waiting;
 mod watcher;
 
-pub(crate) use client::{Answer, Client};
+pub(crate) use client::{Answer, Client, request};
 pub(crate) use killing::{Site, kill_publishers};
 pub(crate) use nation::{Nation, files};
 pub(crate) use programs::{Ran, Running, program};

@@ -7,6 +7,7 @@ use std::{process::ExitCode, time::Instant};
 
 use clap::Parser;
 use results_day::{
+    log::{self, LogFormat},
     progress,
     source::{self, SeedPlan, Seeded, Source},
     student::generator,
@@ -42,6 +43,10 @@ struct Arguments {
     /// Which nation
     #[arg(long, env = "SEED", value_name = "NUMBER", default_value_t = 1)]
     seed: u64,
+
+    /// How to log: text or json. RUST_LOG says what
+    #[arg(long, env = "LOG_FORMAT", value_name = "FORMAT", default_value_t)]
+    log_format: LogFormat,
 }
 
 /// Students in one transaction: large enough that its round trips cost little beside it, small enough that a killed
@@ -50,10 +55,12 @@ const BATCH: u32 = 50_000;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    let log_format = arguments.log_format;
+    log_format.start(log::QUIET);
     match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("db-seeder: {error:#}");
+            log_format.failed("db-seeder", &error);
             ExitCode::FAILURE
         }
     }
@@ -61,7 +68,7 @@ fn main() -> ExitCode {
 
 #[tokio::main]
 async fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let Arguments { database, cache, students, seed } = arguments;
+    let Arguments { database, cache, students, seed, log_format: _ } = arguments;
     let source = source::connect(&database)?;
     println!("{}", fill_database(source.as_ref(), SeedPlan { seed, students, batch: BATCH }).await?);
     // The cache inside each server is nobody else's to fill.
