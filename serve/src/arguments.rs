@@ -35,7 +35,7 @@ pub(crate) struct Arguments {
     )]
     pub(crate) listen: Vec<ListenAddress>,
 
-    /// Where health and readiness are told
+    /// Where health and readiness are told, and where profiles are taken: for those who run the server
     #[arg(long, env = "ADMIN", value_name = "ADDRESS", default_value = "127.0.0.1:9081")]
     pub(crate) admin: SocketAddr,
 

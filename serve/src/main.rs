@@ -101,14 +101,15 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     let live = source.map(|source| Live::new(source, cache, runtime.handle().clone()));
 
-    runtime.spawn(axum::serve(admin, admin::routes(shared)).into_future());
-
     let service = ServeRelease::new(shared).fallback(routes(shared, live));
     for address in &addresses {
         tracing::info!(%address, "listening");
     }
     tracing::info!(address = %admin_address, "listening for health and readiness");
     let workers = Workers::start(sockets, addresses, shared, &service)?;
+    let runtimes =
+        [("background".to_owned(), runtime.handle().clone())].into_iter().chain(workers.runtimes());
+    runtime.spawn(axum::serve(admin, admin::routes(shared, runtimes.collect())).into_future());
 
     runtime.block_on(stop);
     tracing::info!("draining");

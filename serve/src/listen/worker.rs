@@ -19,6 +19,7 @@ use crate::{http::Body, serving::Shared};
 /// The threads that serve.
 pub(crate) struct Workers {
     threads: Vec<thread::JoinHandle<io::Result<()>>>,
+    runtimes: Vec<runtime::Handle>,
     addresses: Vec<ListenAddress>,
     shared: &'static Shared,
     draining: watch::Sender<bool>,
@@ -62,14 +63,20 @@ impl Workers {
         service: &impl Serve,
     ) -> io::Result<Self> {
         let (draining, _) = watch::channel(false);
-        let mut threads = Vec::new();
+        let (mut threads, mut runtimes) = (Vec::new(), Vec::new());
         for (number, sockets) in sockets.into_iter().enumerate() {
             let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+            runtimes.push(runtime.handle().clone());
             let (service, draining) = (service.clone(), draining.subscribe());
             let work = move || runtime.block_on(worker(sockets, service, shared, draining));
-            threads.push(thread::Builder::new().name(format!("serve-{number}")).spawn(work)?);
+            threads.push(thread::Builder::new().name(name(number)).spawn(work)?);
         }
-        Ok(Self { threads, addresses, shared, draining })
+        Ok(Self { threads, runtimes, addresses, shared, draining })
+    }
+
+    /// The runtime of each thread, by the thread's name.
+    pub(crate) fn runtimes(&self) -> impl Iterator<Item = (String, runtime::Handle)> {
+        self.runtimes.iter().enumerate().map(|(number, runtime)| (name(number), runtime.clone()))
     }
 
     /// Takes no new connections, answers what is on its way, and returns when that is done.
@@ -85,6 +92,10 @@ impl Workers {
             }
         }
     }
+}
+
+fn name(number: usize) -> String {
+    format!("serve-{number}")
 }
 
 async fn worker(

@@ -1,21 +1,11 @@
-//! The second listener, for those who run the server: is it alive, is it ready.
-
 use std::borrow::Cow;
 
-use axum::{Router, routing::get};
 use http::StatusCode;
 
 use crate::serving::{NotReady, Shared};
 
-/// `/healthz` and `/readyz`.
-pub(crate) fn routes(shared: &'static Shared) -> Router {
-    Router::new()
-        .route("/healthz", get(async || "alive\n"))
-        .route("/readyz", get(async move || ready(shared)))
-}
-
-/// A release that nobody may see yet is no reason to be left out: at the hour it may be everybody.
-fn ready(shared: &Shared) -> (StatusCode, Cow<'static, str>) {
+/// `/readyz`. A release that nobody may see yet is no reason to be left out: at the hour it may be everybody.
+pub(super) fn ready(shared: &Shared) -> (StatusCode, Cow<'static, str>) {
     const NOT: StatusCode = StatusCode::SERVICE_UNAVAILABLE;
     if shared.is_draining() {
         return (NOT, "stopping\n".into());
