@@ -8,7 +8,7 @@
 //! - [`shard`]: the blob of one shard: written once, read one frame at a time.
 //! - [`release`]: keys, manifests and the store; the commit, the verification.
 //! - [`cache`]: the live path's cache of what changed.
-//! - [`metrics`]: how the programs tell Prometheus what they do.
+//! - [`metrics`]: how the programs tell Prometheus what they do. [`log`]: how they log.
 //! - [`random`] and [`progress`]: random names; what the programs show while they work. [`whole`]: files that are
 //!   whole or not there. `rest`: leaving alone for a moment what has failed.
 //!
@@ -16,6 +16,7 @@
 
 pub mod cache;
 pub mod changes;
+pub mod log;
 pub mod metrics;
 pub mod progress;
 pub mod random;

@@ -1,4 +1,4 @@
-//! What the command-line programs show while they work: a bar on a terminal, one plain line elsewhere.
+//! What the command-line programs show while they work: a bar on a terminal, one line of the log elsewhere.
 
 use std::{io::IsTerminal, time::Duration};
 
@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 /// Shows work of `total` steps, of which `done` are done. `what` says what the steps are: `students seeded`.
 pub fn show(what: &'static str, total: u64, done: u64) -> ProgressBar {
     if !std::io::stderr().is_terminal() {
-        eprintln!("{what}: {total} in all, {done} there");
+        tracing::info!(total, there = done, "{what}");
         return ProgressBar::hidden();
     }
     let bar = ProgressBar::new(total).with_position(done).with_message(what);

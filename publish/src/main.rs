@@ -1,7 +1,6 @@
 //! `publish` renders every result once and commits the lot as a release.
 
 use std::{
-    io::{self, IsTerminal},
     process::ExitCode,
     time::{Duration, Instant},
 };
@@ -15,6 +14,7 @@ use publish::{
     summary, verify, watch,
 };
 use results_day::{
+    log::{self, LogFormat},
     release::{Bucket, ReleaseNumber, Spared},
     source,
 };
@@ -59,6 +59,10 @@ struct Arguments {
 
     #[command(flatten)]
     metrics: metrics::Flags,
+
+    /// How to log: text or json. RUST_LOG says what
+    #[arg(long, env = "LOG_FORMAT", value_name = "FORMAT", global = true, default_value_t)]
+    log_format: LogFormat,
 }
 
 #[derive(Subcommand)]
@@ -113,12 +117,9 @@ fn main() -> ExitCode {
         Arguments::command().error(ErrorKind::ArgumentConflict, misplaced).exit();
     }
     // Nobody looks at a watcher while it works.
-    let level = if watches { "info" } else { "warn" };
-    tracing_subscriber::fmt()
-        .with_env_filter(tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or(level.into()))
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal())
-        .init();
+    let level = if watches { "info" } else { log::QUIET };
+    let log_format = arguments.log_format;
+    log_format.start(level);
     match start(arguments) {
         Ok(summary) => {
             if let Some(summary) = summary {
@@ -127,7 +128,7 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(error) => {
-            eprintln!("publish: {error:#}");
+            log_format.failed("publish", &error);
             ExitCode::FAILURE
         }
     }

@@ -1,7 +1,7 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::Parser;
-use results_day::release::Bucket;
+use results_day::{log::LogFormat, release::Bucket};
 
 use crate::listen::ListenAddress;
 
@@ -35,13 +35,18 @@ pub(crate) struct Arguments {
     )]
     pub(crate) listen: Vec<ListenAddress>,
 
-    /// Where health, readiness and metrics are told: /healthz, /readyz and /metrics
+    /// Where health, readiness and metrics are told (/healthz, /readyz, /metrics), and where profiles are taken
+    /// (/debug/): for those who run the server
     #[arg(long, env = "ADMIN", value_name = "ADDRESS", default_value = "127.0.0.1:9081")]
     pub(crate) admin: SocketAddr,
 
     /// This server's own copy of the release, and what it knows of changes
     #[arg(long, env = "CACHE_DIR", value_name = "DIRECTORY", default_value = "var/cache")]
     pub(crate) cache_dir: PathBuf,
+
+    /// How to log: text or json. RUST_LOG says what
+    #[arg(long, env = "LOG_FORMAT", value_name = "FORMAT", default_value_t)]
+    pub(crate) log_format: LogFormat,
 }
 
 impl Arguments {

@@ -5,10 +5,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -41,10 +38,6 @@ struct Inner {
     runtime: Handle,
     in_flight: Mutex<HashMap<Question, LookUp>>,
     counts: LookUps,
-    /// Whether the database failed when it was last asked: a failure is logged when it begins, not for every look-up.
-    failing: AtomicBool,
-    /// When it was last said that an answer was refused.
-    refusal_said: Mutex<Option<Instant>>,
 }
 
 /// Whom is asked for, in which data set, under which standing.
@@ -72,35 +65,28 @@ pub(crate) enum Origin {
 }
 
 /// Why there is no answer now. There may be one in a moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Refusal {
     /// More look-ups are in flight than can be answered in time.
     Overloaded,
     /// Neither the cache nor the database could tell.
-    Unavailable,
+    Unavailable(Cause),
 }
+
+/// What a log says of a look-up that failed. It never names the student.
+pub(crate) type Cause = Arc<str>;
 
 /// Look-ups in flight, coalesced ones counted once. At 0.1 ms each on a few connections the last of them
 /// waits some milliseconds; a database a hundred times as slow still answers within [`PATIENCE`].
 const IN_FLIGHT: usize = 256;
-
-/// How long a refusal that goes on is not said again.
-const SAY_AGAIN: Duration = Duration::from_secs(10);
 
 /// What a look-up may take altogether. Somebody who waited this long is better told to come back.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 impl Live {
     pub(crate) fn new(source: Arc<dyn Source>, cache: Arc<dyn Cache>, runtime: Handle) -> Self {
-        Self(Arc::new(Inner {
-            source,
-            cache,
-            runtime,
-            in_flight: Mutex::default(),
-            counts: LookUps::default(),
-            failing: AtomicBool::new(false),
-            refusal_said: Mutex::default(),
-        }))
+        let counts = LookUps::default();
+        Self(Arc::new(Inner { source, cache, runtime, in_flight: Mutex::default(), counts }))
     }
 
     /// Looks the student up, given what the asker knows of changes: nothing older is answered.
@@ -154,10 +140,10 @@ impl Live {
                     Ok(answer)
                 }
                 Ok(refusal) => refusal,
-                Err(_) => Err(inner.failed(LookUpResult::TimedOut, "no answer in time")),
+                Err(_) => Err(inner.unavailable(LookUpResult::TimedOut, "no answer in time")),
             }
         });
-        look_up.map(|found| found.unwrap_or(Err(Refusal::Unavailable))).boxed().shared()
+        look_up.map(|found| found.unwrap_or_else(|_| Err(unavailable("a look-up panicked")))).boxed().shared()
     }
 }
 
@@ -170,21 +156,18 @@ impl Inner {
             return Ok(Answer { document, origin: Origin::Cache });
         }
         let LookedUp { data_set, student, standing: read } =
-            self.source.student(id).await.map_err(|error| {
-                // An invalid row names its student; that part is for the publisher's eyes, not for a log.
-                match error {
-                    SourceError::InvalidRow { .. } => self.refused("a row is invalid"),
-                    other => self.failed(LookUpResult::Failed, &other.to_string()),
-                }
+            self.source.student(id).await.map_err(|error| match error {
+                // It names its student; that part is for the publisher's eyes, not for a log.
+                SourceError::InvalidRow { .. } => self.unavailable(LookUpResult::Refused, "a row is invalid"),
+                other => self.unavailable(LookUpResult::Failed, &other.to_string()),
             })?;
         if data_set != known.data_set {
-            return Err(self.refused("the database holds another data set than a moment ago"));
+            let cause = "the database holds another data set than a moment ago";
+            return Err(self.unavailable(LookUpResult::Refused, cause));
         }
         if !known.admits(id, read) {
-            return Err(self.refused("the database has less than it had logged before; it was restored"));
-        }
-        if self.failing.swap(false, Ordering::Relaxed) {
-            tracing::info!("live look-ups are answered again");
+            let cause = "the database has less than it had logged before; it was restored";
+            return Err(self.unavailable(LookUpResult::Refused, cause));
         }
         let document = student.map(|student| {
             let mut document = Vec::new();
@@ -200,23 +183,9 @@ impl Inner {
         Ok(Answer { document, origin: Origin::Database })
     }
 
-    /// The database answers, and this student's answer is none to show. Said now and then, not for every look-up.
-    fn refused(&self, error: &str) -> Refusal {
-        self.counts.ended(LookUpResult::Refused);
-        let mut said = self.refusal_said.lock().unwrap_or_else(PoisonError::into_inner);
-        if said.is_none_or(|said| said.elapsed() > SAY_AGAIN) {
-            *said = Some(Instant::now());
-            tracing::warn!(error, "live look-ups are refused");
-        }
-        Refusal::Unavailable
-    }
-
-    fn failed(&self, result: LookUpResult, error: &str) -> Refusal {
+    fn unavailable(&self, result: LookUpResult, cause: &str) -> Refusal {
         self.counts.ended(result);
-        if !self.failing.swap(true, Ordering::Relaxed) {
-            tracing::warn!(error, "live look-ups fail");
-        }
-        Refusal::Unavailable
+        unavailable(cause)
     }
 
     /// The cached document, if it was read under just this standing.
@@ -233,6 +202,10 @@ impl Inner {
         self.counts.cache(result);
         document
     }
+}
+
+fn unavailable(cause: &str) -> Refusal {
+    Refusal::Unavailable(cause.into())
 }
 
 /// Takes a look-up off the list when it ends, however it ends.

@@ -11,13 +11,7 @@ mod metrics;
 mod release_cache;
 mod serving;
 
-use std::{
-    io::{self, IsTerminal},
-    process::ExitCode,
-    sync::Arc,
-    thread,
-    time::Duration,
-};
+use std::{io, process::ExitCode, sync::Arc, thread, time::Duration};
 
 use anyhow::Context;
 use clap::Parser;
@@ -46,15 +40,12 @@ const LAST_CALLS: Duration = Duration::from_secs(1);
 const SIGXFSZ: i32 = 25;
 
 fn main() -> ExitCode {
-    tracing_subscriber::fmt()
-        .with_env_filter(tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or("info".into()))
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal())
-        .init();
-    match run(&Arguments::parse()) {
+    let arguments = Arguments::parse();
+    arguments.log_format.start("info");
+    match run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("serve: {error:#}");
+            arguments.log_format.failed("serve", &error);
             ExitCode::FAILURE
         }
     }
@@ -120,8 +111,9 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let traffic = Traffic::for_the_whole_program(workers);
     let workers = Workers::start(sockets, addresses, shared, traffic, &service)?;
     let runtimes = Runtimes { serve: workers.runtimes().to_vec(), background: runtime.handle().clone() };
-    let page = metrics::page(shared, traffic, source, live, runtimes);
-    runtime.spawn(axum::serve(admin, admin::routes(shared, page)).into_future());
+    let runtimes = Arc::new(runtimes);
+    let page = metrics::page(shared, traffic, source, live, runtimes.clone());
+    runtime.spawn(axum::serve(admin, admin::routes(shared, runtimes, page)).into_future());
 
     runtime.block_on(stop);
     tracing::info!("draining");

@@ -17,7 +17,7 @@ mod server;
 mod waiting;
 mod watcher;
 
-pub(crate) use client::{Answer, Client};
+pub(crate) use client::{Answer, Client, request};
 pub(crate) use killing::{Site, kill_publishers};
 pub(crate) use metrics::{Family, Metrics};
 pub(crate) use nation::{Nation, files, put_manifest};

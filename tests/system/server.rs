@@ -84,9 +84,9 @@ impl Server {
         server.admin = eventually("the server listens", || {
             let ended = server.running.child().try_wait().unwrap();
             assert_eq!(ended, None, "the server ended at its start: {}", server.log());
-            server.logged("listening for health and readiness address=").pop()
+            server.listening("listening for health and readiness").pop()
         });
-        server.addresses = server.logged("listening address=");
+        server.addresses = server.listening("listening");
         server
     }
 
@@ -201,6 +201,17 @@ impl Server {
         let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
         let found = log.iter().filter_map(|line| line.split_once(text));
         found.map(|(_, rest)| rest.split(' ').next().unwrap_or(rest).to_owned()).collect()
+    }
+
+    /// The addresses that the log tells with this message, in whichever form it is written.
+    fn listening(&self, message: &str) -> Vec<String> {
+        let texts = self.logged(&format!("{message} address="));
+        let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        let objects = log.iter().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+        let address = |line: serde_json::Value| {
+            (line["message"] == message).then(|| line["address"].as_str().map(str::to_owned))?
+        };
+        texts.into_iter().chain(objects.filter_map(address)).collect()
     }
 
     /// Waits until the log has this.

@@ -16,6 +16,7 @@ mod doubt;
 mod front;
 mod k6;
 mod load;
+mod logs;
 mod network;
 mod stack;
 mod truth;

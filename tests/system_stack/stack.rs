@@ -90,10 +90,16 @@ impl Stack {
 
     /// Starts what is not running, as a person would.
     pub(crate) fn up(&mut self) {
+        self.up_with(&[]);
+    }
+
+    /// Starts what is not running, with these variables beside the stack's own.
+    pub(crate) fn up_with(&mut self, variables: &[(&str, &str)]) {
         let log = fs::File::create(self.folder.join("up.log")).unwrap();
         let ran = Command::new("infra/stack")
             .arg("up")
             .envs(self.settings.clone())
+            .envs(variables.iter().copied())
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
@@ -125,6 +131,11 @@ impl Stack {
 
     pub(crate) fn environment_file(&self) -> PathBuf {
         self.folder.join("stack.env")
+    }
+
+    /// What the parts keep, and their logs.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.folder.join("stack")
     }
 
     /// Where NGINX answers.

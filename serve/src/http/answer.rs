@@ -10,7 +10,7 @@ use http::{
 };
 use http_body_util::{Either, Full};
 use libdeflater::{CompressionLvl, Compressor};
-use results_day::shard::{self, Found, Frame, FrameError, ShardError};
+use results_day::shard::{self, Found, Frame, FrameError};
 
 use super::{cache_policy::CachePolicy, coding::Coding, etag::ETag, problem::Problem};
 
@@ -25,20 +25,22 @@ pub(crate) fn published(
     method: &Method,
     request: &HeaderMap,
     found: Found<'_>,
-) -> Result<Response<Full<Bytes>>, ShardError> {
+) -> Result<Response<Full<Bytes>>, Problem> {
     let hit = HeaderValue::from_static("results-day;hit");
-    document(method, request, found.hash(), CachePolicy::Published, hit, || found.check())
+    document(method, request, found.hash(), CachePolicy::Published, hit, || {
+        found.check().map_err(|_| Problem::Damaged)
+    })
 }
 
 /// Answers GET or HEAD with a student's document, whose frame is looked at last and only where it is needed.
-pub(crate) fn document<E>(
+pub(crate) fn document(
     method: &Method,
     request: &HeaderMap,
     hash: u64,
     policy: CachePolicy,
     cache_status: HeaderValue,
-    frame: impl FnOnce() -> Result<Frame, E>,
-) -> Result<Response<Full<Bytes>>, E> {
+    frame: impl FnOnce() -> Result<Frame, Problem>,
+) -> Result<Response<Full<Bytes>>, Problem> {
     let Some(coding) = Coding::negotiate(request) else {
         return Ok(Problem::NotAcceptable.response());
     };
@@ -59,13 +61,7 @@ pub(crate) fn document<E>(
     if let Some(coding) = coding.header() {
         headers.insert(CONTENT_ENCODING, coding);
     }
-    let body = match code(frame()?, coding) {
-        Ok(body) => body,
-        Err(error) => {
-            tracing::error!(%error, "a stored document cannot be decompressed");
-            return Ok(Problem::Damaged.response());
-        }
-    };
+    let body = code(frame()?, coding).map_err(|_| Problem::Damaged)?;
     headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
     let body = if method == Method::HEAD { Bytes::new() } else { body };
     Ok(response(StatusCode::OK, headers, body))

@@ -10,7 +10,10 @@ use jiff::Timestamp;
 use results_day::student::IdError;
 use serde::Serialize;
 
-use super::cache_policy::CachePolicy;
+use super::{
+    cache_policy::CachePolicy,
+    request_id::{RequestId, X_REQUEST_ID},
+};
 use crate::embargo::seconds_until;
 
 /// Every way in which a request can end without a document, as `application/problem+json` (RFC 9457).
@@ -55,12 +58,14 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 pub(crate) const METHODS: &str = "GET, HEAD, OPTIONS";
 
 #[derive(Serialize)]
-struct Body {
+struct Body<'a> {
     r#type: String,
     title: &'static str,
     status: u16,
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<&'a str>,
 }
 
 impl Problem {
@@ -82,14 +87,35 @@ impl Problem {
         "internal",
     ];
 
-    /// The answer. It says in an extension which problem it is, for whoever counts.
+    /// The answer to a request that has no name.
     pub(crate) fn response(self) -> Response<Full<Bytes>> {
+        self.answer(None)
+    }
+
+    /// The answer to this request, which carries its name. Never cached, so it names no other request.
+    pub(super) fn response_to(self, request: &RequestId) -> Response<Full<Bytes>> {
+        self.answer(Some(request))
+    }
+
+    /// Whether it is this server that has failed, rather than the request or the hour. What no request can be answered
+    /// for, such as an embargo or the lack of a release, is no failure of this one: it is logged when it begins.
+    pub(super) const fn is_failure(self) -> bool {
+        matches!(self, Self::LiveUnavailable | Self::Overloaded | Self::Damaged | Self::Internal)
+    }
+
+    pub(super) const fn name(self) -> &'static str {
+        Self::NAMES[self.number()]
+    }
+
+    /// It says in an extension which problem it is, for whoever counts.
+    fn answer(self, request: Option<&RequestId>) -> Response<Full<Bytes>> {
         let (status, title) = self.describe();
         let body = Body {
-            r#type: format!("urn:results-day:problem:{}", Self::NAMES[self.number()]),
+            r#type: format!("urn:results-day:problem:{}", self.name()),
             title,
             status: status.as_u16(),
             detail: self.detail(),
+            request_id: request.map(RequestId::as_str),
         };
         // A struct of texts and a number always serializes.
         let json = serde_json::to_vec(&body).unwrap_or_default();
@@ -111,6 +137,9 @@ impl Problem {
         }
         if let Some(seconds) = self.retry_after() {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(id) = request.and_then(RequestId::header) {
+            headers.insert(X_REQUEST_ID, id);
         }
         response
     }

@@ -27,13 +27,14 @@ use tower_http::{
 use super::{
     answer,
     cache_policy::CachePolicy,
+    failure::{self, Failure},
     problem::{METHODS, Problem},
     release_status::release_status,
     target::Target,
 };
 use crate::{
-    live::{Answer, Live, Origin, Refusal},
-    serving::{Knowledge, NotReady, Serving, Shared, Verdict},
+    live::{Answer, Live, Origin},
+    serving::{Knowledge, Serving, Shared, Verdict},
 };
 
 /// What the routes need. Without a database there is no live path.
@@ -61,6 +62,7 @@ pub(crate) fn routes(shared: &'static Shared, live: Option<Live>) -> Router {
         .layer(cors)
         .layer(axum::middleware::from_fn(say_what_is_allowed))
         .layer(CatchPanicLayer::custom(panicked))
+        .layer(axum::middleware::from_fn_with_state(failure::budget(), failure::tell))
 }
 
 /// Why the live path is asked.
@@ -91,7 +93,7 @@ async fn student(
         Target::Live(id) => (id, Reason::Asked),
         Target::Published(id) => match serving.verdict(id) {
             Verdict::Absent => return problem(Problem::UnknownStudent),
-            Verdict::NotReady(reason) => return problem(reason.into()),
+            Verdict::NotReady(reason) => return problem(reason),
             Verdict::Changed => (id, Reason::Changed),
             Verdict::Published(found) => match answer::published(&method, &headers, found) {
                 Ok(response) => return response.map(Body::new),
@@ -108,20 +110,20 @@ async fn student(
     }
     let answer = routes.look_up(id, &serving).await.and_then(|(frame, origin)| {
         let cache_status = reason.cache_status(origin);
-        answer::document(&method, &headers, frame.hash, CachePolicy::Live, cache_status, || Ok(frame))
+        Ok(answer::document(&method, &headers, frame.hash, CachePolicy::Live, cache_status, || Ok(frame))?)
     });
     match answer {
         Ok(response) => response.map(Body::new),
-        Err(refusal) => problem(refusal),
+        Err(failure) => failure.response(),
     }
 }
 
 impl Routes {
     /// Asks the live path, under the same conditions under which the release is served.
-    async fn look_up(&self, id: StudentId, serving: &Serving) -> Result<(Frame, Origin), Problem> {
+    async fn look_up(&self, id: StudentId, serving: &Serving) -> Result<(Frame, Origin), Failure> {
         serving.ready()?;
         let (Some(live), Knowledge::Known(known)) = (&self.live, &serving.knowledge) else {
-            return Err(Problem::NoLiveApi);
+            return Err(Problem::NoLiveApi.into());
         };
         let Answer { document, origin } = live.look_up(id, known).await?;
         let document = document.ok_or(Problem::UnknownStudent)?;
@@ -131,26 +133,6 @@ impl Routes {
 
 async fn release(State(routes): State<Routes>, Extension(serving): Extension<Arc<Serving>>) -> Response {
     release_status(routes.shared, &serving)
-}
-
-impl From<NotReady> for Problem {
-    fn from(reason: NotReady) -> Self {
-        match reason {
-            NotReady::NoRelease => Self::NoRelease,
-            NotReady::Embargoed(until) => Self::Embargoed(until),
-            NotReady::NoKnowledge => Self::NoKnowledge,
-            NotReady::OtherDataSet => Self::OtherDataSet,
-        }
-    }
-}
-
-impl From<Refusal> for Problem {
-    fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::Overloaded => Self::Overloaded,
-            Refusal::Unavailable => Self::LiveUnavailable,
-        }
-    }
 }
 
 impl Reason {
@@ -190,10 +172,9 @@ async fn method_not_allowed() -> Response {
 }
 
 fn panicked(_: Box<dyn Any + Send>) -> Response {
-    tracing::error!("a request panicked; this is a bug");
     problem(Problem::Internal)
 }
 
-fn problem(problem: Problem) -> Response {
-    problem.response().map(Body::new)
+fn problem(problem: impl Into<Failure>) -> Response {
+    problem.into().response()
 }

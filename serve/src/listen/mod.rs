@@ -8,4 +8,4 @@ mod worker;
 
 pub(crate) use address::ListenAddress;
 pub(crate) use socket::Sockets;
-pub(crate) use worker::Workers;
+pub(crate) use worker::{Workers, worker_name};

@@ -74,7 +74,7 @@ impl Workers {
             runtimes.push(runtime.handle().clone());
             let (service, draining) = (service.clone(), draining.subscribe());
             let work = move || runtime.block_on(worker(sockets, service, shared, tally, draining));
-            threads.push(thread::Builder::new().name(format!("serve-{number}")).spawn(work)?);
+            threads.push(thread::Builder::new().name(worker_name(number)).spawn(work)?);
         }
         Ok(Self { threads, runtimes, addresses, shared, draining })
     }
@@ -97,6 +97,10 @@ impl Workers {
             }
         }
     }
+}
+
+pub(crate) fn worker_name(number: usize) -> String {
+    format!("serve-{number}")
 }
 
 async fn worker(

@@ -31,7 +31,7 @@ pub(crate) fn page(
     traffic: &'static Traffic,
     source: Option<Arc<dyn Source>>,
     live: Option<Live>,
-    runtimes: Runtimes,
+    runtimes: Arc<Runtimes>,
 ) -> Page {
     let page = Page::default()
         .with(move |families| state::tell_of_the_server(shared, families))

@@ -3,6 +3,8 @@ use std::fmt;
 use results_day::metrics::Families;
 use tokio::runtime::{Handle, RuntimeMetrics};
 
+use crate::listen::worker_name;
+
 /// The runtimes of this program: one for each worker, told of together, and one for everything else.
 #[derive(Debug)]
 pub(crate) struct Runtimes {
@@ -11,6 +13,12 @@ pub(crate) struct Runtimes {
 }
 
 impl Runtimes {
+    /// Each with its own name, which its threads have as well.
+    pub(crate) fn named(&self) -> impl Iterator<Item = (String, &Handle)> {
+        let serve = self.serve.iter().enumerate().map(|(number, runtime)| (worker_name(number), runtime));
+        std::iter::once(("background".to_owned(), &self.background)).chain(serve)
+    }
+
     pub(super) fn tell(&self, families: &mut Families<'_>) -> fmt::Result {
         let background = std::slice::from_ref(&self.background);
         let sums = |of: fn(&RuntimeMetrics) -> usize| {

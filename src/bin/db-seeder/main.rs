@@ -8,6 +8,7 @@ use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Instant};
 
 use clap::Parser;
 use results_day::{
+    log::{self, LogFormat},
     progress,
     source::{self, SeedPlan, Seeded, Source},
     student::generator,
@@ -51,6 +52,10 @@ struct Arguments {
     /// It is written whole when the run ends, also where it fails. Counters go on from what is there.
     #[arg(long, env = "METRICS_FILE", value_name = "PATH")]
     metrics_file: Option<PathBuf>,
+
+    /// How to log: text or json. RUST_LOG says what
+    #[arg(long, env = "LOG_FORMAT", value_name = "FORMAT", default_value_t)]
+    log_format: LogFormat,
 }
 
 /// Students in one transaction: large enough that its round trips cost little beside it, small enough that a killed
@@ -59,10 +64,12 @@ const BATCH: u32 = 50_000;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    let log_format = arguments.log_format;
+    log_format.start(log::QUIET);
     match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("db-seeder: {error:#}");
+            log_format.failed("db-seeder", &error);
             ExitCode::FAILURE
         }
     }
