@@ -1,6 +1,6 @@
 # The commands that matter are `make demo`, `make stack` and `make test`; each does all of its own set-up.
 
-.PHONY: help demo stack stack-down k6 soak test tools format lint unit documentation clean-tree bench
+.PHONY: help demo stack stack-down k6 soak test test-compose test-systemd tools format lint unit documentation clean-tree bench dist
 
 help:
 	@echo "make demo        seed a nation, publish it, serve it on 127.0.0.1:8081; needs nothing installed"
@@ -9,6 +9,9 @@ help:
 	@echo "make soak        load it for an hour, with corrections and kills"
 	@echo "make stack-down  stop the stack; its data stays in ./var/stack"
 	@echo "make test        everything that CI runs"
+	@echo "make test-compose  bring up infra/compose.yaml with a Docker engine, break it, take it down"
+	@echo "make test-systemd  install the archive of make dist under systemd, in a container, and run it"
+	@echo "make dist        one archive to copy to a server: programs, systemd units, configuration, documents"
 	@echo "make tools       install what the stack, the tests and the load need"
 	@echo "make bench       the server's CPU per request beside a bare hyper server's"
 
@@ -38,6 +41,14 @@ test:
 tools:
 	@infra/tools
 
+# Not a part of `test`: it wants root or a Docker engine, and builds the programs once more, in a container.
+test-compose:
+	@infra/compose/test
+
+# Nor is this: what `dist` made is installed and run under a systemd of its own, in a container.
+test-systemd: dist
+	@infra/systemd/test
+
 format:
 	cargo fmt --all -- --check
 
@@ -59,3 +70,7 @@ clean-tree:
 bench:
 	cargo build --release --locked --workspace
 	@bench/run
+
+dist:
+	cargo build --release --locked -p results-day -p publish -p serve
+	@infra/dist
