@@ -1,6 +1,6 @@
 # The commands that matter are `make demo`, `make stack` and `make test`; each does all of its own set-up.
 
-.PHONY: help demo stack stack-down k6 soak test tools format lint unit documentation clean-tree bench
+.PHONY: help demo stack stack-down k6 soak test tools format lint manifests unit documentation clean-tree bench test-kubernetes
 
 help:
 	@echo "make demo        seed a nation, publish it, serve it on 127.0.0.1:8081; needs nothing installed"
@@ -9,6 +9,7 @@ help:
 	@echo "make soak        load it for an hour, with corrections and kills"
 	@echo "make stack-down  stop the stack; its data stays in ./var/stack"
 	@echo "make test        everything that CI runs"
+	@echo "make test-kubernetes  the same programs in a real cluster of one node, which it brings up and takes down"
 	@echo "make tools       install what the stack, the tests and the load need"
 	@echo "make bench       the server's CPU per request beside a bare hyper server's"
 
@@ -32,7 +33,7 @@ soak:
 
 # Each step is a target of its own, in this order; the last asserts that none of them left anything behind.
 test:
-	$(MAKE) --no-print-directory tools format lint unit documentation clean-tree
+	$(MAKE) --no-print-directory tools format lint manifests unit documentation clean-tree
 
 # Servers for the stack and the tests, second opinions for the tests, load generators; where they are missing.
 tools:
@@ -43,6 +44,10 @@ format:
 
 lint:
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+# Whether the Kubernetes manifests of every overlay can be built.
+manifests:
+	@infra/kubernetes/render
 
 # Whole-program tests run the programs of the workspace, so these are built first.
 unit:
@@ -55,6 +60,10 @@ documentation:
 clean-tree:
 	@git diff --exit-code || { echo "the tests changed files of the work tree"; exit 1; }
 	@test -z "$$(git status --porcelain)" || { git status --short; echo "the tests left files behind"; exit 1; }
+
+# Needs root, Docker's daemon and the images; what it does: infra/kubernetes/README.md.
+test-kubernetes: tools
+	@infra/kubernetes/test
 
 bench:
 	cargo build --release --locked --workspace
