@@ -18,6 +18,10 @@ services_network=10.96.0.0/16
 containerd_state=/run/results-day-containerd
 containerd_socket=$containerd_state.sock
 
+# What a node changes of its machine.
+kernel_settings=(net.ipv4.ip_forward vm.overcommit_memory vm.panic_on_oom kernel.panic kernel.panic_on_oops
+  kernel.keys.root_maxkeys kernel.keys.root_maxbytes)
+
 parts=(etcd apiserver controllers scheduler containerd kubelet proxy dns)
 
 die() {

@@ -42,8 +42,14 @@ a_nation_is_seeded() {
   is "the number of students" "$(sql 'SELECT count(*) FROM students')" "$STUDENTS"
 }
 
-three_pods_publish_in_parts() {
-  "$here/publish-in-parts" 3 | sed "s,^,  ,"
+three_pods_publish_in_parts_though_one_is_killed() {
+  local publishing part=batch.kubernetes.io/job-completion-index=1
+  "$here/publish-in-parts" 3 >"$work/parts.log" 2>&1 &
+  publishing=$!
+  within 60 "the part" eval '[[ $(results get pods --selector="$part" --output=name) ]]'
+  results delete pod --selector="$part" --grace-period=0 --force >/dev/null 2>&1
+  wait "$publishing" || fail "the publication failed: $(tail -n 3 "$work/parts.log")"
+  sed 's/^/  /' "$work/parts.log"
   job publish verify --database | sed 's/^/  /'
 }
 
@@ -110,7 +116,8 @@ nginx_is_rolled_without_a_failed_request() {
 }
 
 # A server that is killed has not said good-bye: until its pod is not ready any more, one new connection in three is led
-# to it and refused, and NGINX tries three times.
+# to it and refused, and NGINX tries again. That it meets it every time is improbable (base/nginx/replicas.conf), not
+# impossible.
 a_killed_server_is_no_clients_trouble() {
   local pod container
   pod=$(pods_of serve | cut -d' ' -f1)
@@ -122,7 +129,7 @@ a_killed_server_is_no_clients_trouble() {
   within 60 "three replicas that are ready" serves 3
   end_load
   echo "  $failures of $requests requests failed"
-  ((failures * 1000 <= requests)) || fail "more than one in a thousand"
+  ((failures <= 1)) || fail "see $work/load.log"
 }
 
 without_the_database_the_unchanged_are_served_and_the_changed_are_not() {
