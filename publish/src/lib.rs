@@ -3,6 +3,7 @@
 //! This library is there for its own program and for the tests that put a store which fails below it.
 
 pub mod duration;
+pub mod parts;
 mod pipeline;
 mod plan;
 mod publication;

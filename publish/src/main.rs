@@ -8,7 +8,11 @@ use std::{
 
 use clap::{CommandFactory, Parser, Subcommand, error::ErrorKind};
 use jiff::Timestamp;
-use publish::{Publisher, duration, summary, verify, watch};
+use publish::{
+    Publisher, duration,
+    parts::{self, Role},
+    summary, verify, watch,
+};
 use results_day::{
     release::{Bucket, ReleaseNumber, Spared},
     source,
@@ -48,6 +52,9 @@ struct Arguments {
 
     #[command(flatten)]
     watch: watch::Flags,
+
+    #[command(flatten)]
+    parts: parts::Flags,
 }
 
 #[derive(Subcommand)]
@@ -88,9 +95,11 @@ enum Command {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    if arguments.command.is_some() && (arguments.not_before.is_some() || arguments.watch.patience().is_some())
-    {
-        let told = "--not-before and --watch are for publishing, and not for what is done with releases";
+    let publishes = arguments.not_before.is_some()
+        || arguments.watch.patience().is_some()
+        || arguments.parts.role() != Role::Alone;
+    if arguments.command.is_some() && publishes {
+        let told = "--not-before, --watch, --parts and --part are for publishing, and not for what is done with releases";
         Arguments::command().error(ErrorKind::ArgumentConflict, told).exit();
     }
     // Nobody looks at a watcher while it works.
@@ -131,7 +140,7 @@ fn start(arguments: Arguments) -> anyhow::Result<Option<String>> {
 
 /// The one line to end with, if there is one.
 async fn run(arguments: Arguments) -> anyhow::Result<Option<String>> {
-    let Arguments { command, database, not_before, bucket, watch } = arguments;
+    let Arguments { command, database, not_before, bucket, watch, parts } = arguments;
     let said = match command {
         None => {
             let source = source::connect(&database)?;
@@ -140,7 +149,17 @@ async fn run(arguments: Arguments) -> anyhow::Result<Option<String>> {
                 return Ok(None);
             }
             let store = bucket.open_to_publish().await?;
-            publish::publish(source.as_ref(), &store, Publisher::Person { not_before }).await?.to_string()
+            match parts.role() {
+                Role::Alone => {
+                    publish::publish(&*source, &store, Publisher::Person { not_before }).await?.to_string()
+                }
+                Role::Committer(of) => {
+                    parts::commit(&*source, &store, of, not_before, parts::PATIENCE).await?.to_string()
+                }
+                Role::Part(part) => {
+                    parts::contribute(&*source, &store, part, parts::PATIENCE).await?.to_string()
+                }
+            }
         }
         Some(Command::Releases { json }) => {
             let releases = publish::releases(&bucket.existing()?.open()?).await?;

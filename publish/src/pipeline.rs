@@ -1,6 +1,6 @@
 //! Read, patch or render, upload, verify: the shards of a plan, on all cores and in bounded memory.
 
-use std::{collections::HashMap, ops::RangeInclusive, sync::Arc};
+use std::{collections::HashMap, sync::Arc};
 
 use anyhow::Context;
 use futures::{StreamExt, TryStreamExt, stream};
@@ -13,7 +13,7 @@ use results_day::{
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
-    plan::{Patch, Plan},
+    plan::{Patch, Plan, Render},
     render::{self, RenderedShard},
 };
 
@@ -25,58 +25,45 @@ const IN_FLIGHT: usize = 16;
 /// Batches read ahead of the renderers.
 const READ_AHEAD: usize = 4;
 
-/// What one run of the pipeline leaves in the store.
-pub(crate) struct Shards {
-    /// Every shard of the release, in the order of the prefixes.
-    pub(crate) entries: Vec<ShardEntry>,
-    /// How many were uploaded because the base had no such blob.
-    pub(crate) uploaded: usize,
-    /// Their bytes.
-    pub(crate) uploaded_bytes: u64,
-}
-
-/// Brings the shards of a plan into the store.
+/// Brings the shards of a plan into the store: every one of them, in the order of the prefixes.
 pub(crate) async fn run(
     mut reader: Box<dyn SnapshotReader>,
     plan: Plan,
     shelf: &Shelf<'_>,
     progress: &ProgressBar,
-) -> anyhow::Result<Shards> {
-    let (mut finished, unreadable) = patch_all(reader.as_mut(), plan.patch, shelf, progress).await?;
-    let mut render = plan.render;
-    render.extend(unreadable.into_iter().filter_map(|prefix| Some((prefix, plan.width.ids(prefix)?))));
-    render.sort_unstable_by_key(|(prefix, _)| *prefix);
-    finished.extend(render_all(reader, render, shelf, progress).await?);
-
-    let new = || finished.iter().filter(|(_, uploaded)| *uploaded).map(|(entry, _)| entry);
-    let (uploaded, uploaded_bytes) = (new().count(), new().map(|entry| entry.bytes).sum());
-    let mut entries = plan.keep;
-    entries.extend(finished.into_iter().map(|(entry, _)| entry));
-    entries.sort_by_key(|entry| entry.key.prefix);
-    Ok(Shards { entries, uploaded, uploaded_bytes })
+) -> anyhow::Result<Vec<ShardEntry>> {
+    let Plan { width, mut render, patch, keep: mut shards } = plan;
+    let (patched, unreadable) = patch_all(reader.as_mut(), patch, shelf, progress).await?;
+    shards.extend(patched);
+    let unreadable = unreadable.into_iter().filter_map(|shard| {
+        let (prefix, students) = (shard.key.prefix, shard.students);
+        Some(Render { prefix, ids: width.ids(prefix)?, students })
+    });
+    render.extend(unreadable);
+    render.sort_unstable_by_key(|shard| shard.prefix);
+    shards.extend(render_all(reader, render, shelf, progress).await?);
+    shards.sort_unstable_by_key(|shard| shard.key.prefix);
+    Ok(shards)
 }
 
-/// A shard that is in the store, and whether it had to be uploaded.
-type Finished = (ShardEntry, bool);
-
 /// Patches shards of the base. Whatever is wrong with a blob of the base, its shard can be rendered as a whole: those
-/// come back by their prefixes.
+/// come back as the base has them.
 async fn patch_all(
     reader: &mut dyn SnapshotReader,
     patches: Vec<Patch>,
     shelf: &Shelf<'_>,
     progress: &ProgressBar,
-) -> anyhow::Result<(Vec<Finished>, Vec<u32>)> {
+) -> anyhow::Result<(Vec<ShardEntry>, Vec<ShardEntry>)> {
     let changed: Vec<StudentId> = patches.iter().flat_map(|patch| patch.changed.iter().copied()).collect();
     let students: Arc<[Student]> = reader.students(&changed).await?.into();
     let patched = stream::iter(patches).map(|patch| {
         let students = students.clone();
         async move {
-            let prefix = patch.base.key.prefix;
-            let key = patch.base.key.clone();
+            let base = patch.base.clone();
             let unusable = || {
+                let key = &base.key;
                 tracing::warn!(%key, "a blob of the current release cannot be used; rendering its shard as a whole");
-                Ok(Err(prefix))
+                Ok(Err(base.clone()))
             };
             let Ok(blob) = shelf.store.shard_bytes(&patch.base).await else { return unusable() };
             let patched = on_any_core(move || {
@@ -84,9 +71,9 @@ async fn patch_all(
                 anyhow::Ok(render::patch(&base, &patch.changed, of_the_same(&students, &patch.changed))?)
             });
             let Ok(shard) = patched.await? else { return unusable() };
-            let finished = shelf.put(prefix, shard).await?;
+            let shard = shelf.put(base.key.prefix, shard).await?;
             progress.inc(1);
-            anyhow::Ok(Ok(finished))
+            anyhow::Ok(Ok(shard))
         }
     });
     let patched: Vec<_> = patched.buffer_unordered(IN_FLIGHT).try_collect().await?;
@@ -94,7 +81,7 @@ async fn patch_all(
     for patched in patched {
         match patched {
             Ok(shard) => finished.extend(shard),
-            Err(prefix) => unreadable.push(prefix),
+            Err(base) => unreadable.push(base),
         }
     }
     Ok((finished, unreadable))
@@ -110,19 +97,20 @@ fn of_the_same<'a>(students: &'a [Student], ids: &[StudentId]) -> &'a [Student] 
 
 async fn render_all(
     reader: Box<dyn SnapshotReader>,
-    shards: Vec<(u32, RangeInclusive<u32>)>,
+    shards: Vec<Render>,
     shelf: &Shelf<'_>,
     progress: &ProgressBar,
-) -> anyhow::Result<Vec<Finished>> {
-    let (prefixes, ranges): (Vec<_>, Vec<_>) = shards.into_iter().unzip();
+) -> anyhow::Result<Vec<ShardEntry>> {
+    let (prefixes, ranges): (Vec<_>, Vec<_>) =
+        shards.into_iter().map(|shard| (shard.prefix, shard.ids)).unzip();
     let (sender, receiver) = mpsc::channel(READ_AHEAD);
     let reading = tokio::spawn(reader.read(ranges, sender));
     let batches = stream::unfold(receiver, async |mut receiver| Some((receiver.recv().await?, receiver)));
     let rendered = stream::iter(prefixes).zip(batches).map(|(prefix, students)| async move {
         let shard = on_any_core(move || render::render(&students)).await??;
-        let finished = shelf.put(prefix, shard).await?;
+        let shard = shelf.put(prefix, shard).await?;
         progress.inc(1);
-        anyhow::Ok(finished)
+        anyhow::Ok(shard)
     });
     let rendered: Vec<_> = rendered.buffer_unordered(IN_FLIGHT).try_collect().await?;
     reading.await.context("the reader of the database died")??;
@@ -152,7 +140,7 @@ impl<'a> Shelf<'a> {
     }
 
     /// Brings one shard into the store. `None` where nobody has a result.
-    async fn put(&self, prefix: u32, shard: Option<RenderedShard>) -> anyhow::Result<Option<Finished>> {
+    async fn put(&self, prefix: u32, shard: Option<RenderedShard>) -> anyhow::Result<Option<ShardEntry>> {
         let Some(RenderedShard { blob, digest, students, first_id, last_id }) = shard else {
             return Ok(None);
         };
@@ -162,12 +150,12 @@ impl<'a> Shelf<'a> {
         if let Some(key) = self.reusable.get(&(prefix, digest)) {
             let entry = entry(key.clone());
             if self.store.shard_bytes(&entry).await.is_ok() {
-                return Ok(Some((entry, false)));
+                return Ok(Some(entry));
             }
         }
         let key = ShardKey { prefix, digest, attempt: self.attempt.clone() };
         self.store.put_shard(&key, blob).await?;
-        Ok(Some((entry(key), true)))
+        Ok(Some(entry(key)))
     }
 }
 

@@ -1,9 +1,6 @@
 //! What a publication has to render, given what is published already.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    ops::RangeInclusive,
-};
+use std::{collections::BTreeMap, ops::RangeInclusive};
 
 use results_day::{
     changes::Changed,
@@ -18,12 +15,21 @@ use results_day::{
 pub(crate) struct Plan {
     /// The width of every shard.
     pub(crate) width: Width,
-    /// Prefixes of the shards to render, with their ids.
-    pub(crate) render: Vec<(u32, RangeInclusive<u32>)>,
+    /// Shards to render as a whole.
+    pub(crate) render: Vec<Render>,
     /// Shards of the base in which few have changed: everybody else's frame is taken over.
     pub(crate) patch: Vec<Patch>,
     /// Shards of the base that hold nobody changed.
     pub(crate) keep: Vec<ShardEntry>,
+}
+
+/// A shard that is rendered from the rows of its ids.
+#[derive(Debug)]
+pub(crate) struct Render {
+    pub(crate) prefix: u32,
+    pub(crate) ids: RangeInclusive<u32>,
+    /// About how many students it will hold.
+    pub(crate) students: u32,
 }
 
 /// A shard of the base, and who in its range of ids has changed since, in id order.
@@ -38,42 +44,74 @@ pub(crate) struct Patch {
 const ONE_IN: usize = 8;
 
 impl Plan {
+    /// What there is to do on top of `base`, of whose blobs the store lacks some.
+    pub(crate) async fn of(
+        reader: &mut dyn SnapshotReader,
+        base: Option<&Manifest>,
+        missing: &[ShardKey],
+    ) -> Result<Self, SourceError> {
+        let changed = match base {
+            Some(base) => changed_since(reader, base).await?.map(|changed| (base, changed)),
+            None => None,
+        };
+        match changed {
+            Some((base, changed)) => Ok(Self::incremental(base, &changed, missing)),
+            None => Self::full(reader).await,
+        }
+    }
+
+    /// How many shards there are to render and to patch.
+    pub(crate) fn steps(&self) -> usize {
+        self.render.len() + self.patch.len()
+    }
+
+    /// Whether nothing of `base` has changed.
+    pub(crate) fn keeps_all_of(&self, base: &Manifest) -> bool {
+        self.steps() == 0 && self.keep.len() == base.shards.len()
+    }
+
     /// Everything: the first publication, and wherever the current release is no base.
-    pub(crate) async fn full(reader: &mut dyn SnapshotReader) -> Result<Self, SourceError> {
+    async fn full(reader: &mut dyn SnapshotReader) -> Result<Self, SourceError> {
         let blocks = reader.census().await?;
         let width = Width::choose(&blocks);
-        let prefixes = blocks.iter().map(|(block, _)| block / (width.get() / Width::DENSE.get()));
-        Ok(Self { width, render: ranges(width, prefixes.collect()), patch: Vec::new(), keep: Vec::new() })
+        let mut students = BTreeMap::new();
+        for (block, count) in blocks {
+            *students.entry(block / (width.get() / Width::DENSE.get())).or_default() += count;
+        }
+        Ok(Self { width, render: render(width, students), patch: Vec::new(), keep: Vec::new() })
     }
 
     /// Only the shards that hold one of the changed students, and those whose blobs are missing.
-    pub(crate) fn incremental(base: &Manifest, changed: &[StudentId], missing: &[ShardKey]) -> Self {
+    fn incremental(base: &Manifest, changed: &[StudentId], missing: &[ShardKey]) -> Self {
         let width = base.width;
         let mut touched: BTreeMap<u32, Vec<StudentId>> = BTreeMap::new();
         for id in changed {
             touched.entry(width.prefix(*id)).or_default().push(*id);
         }
         let mut plan = Self { width, render: Vec::new(), patch: Vec::new(), keep: Vec::new() };
+        let mut students = BTreeMap::new();
         for shard in &base.shards {
             match touched.remove(&shard.key.prefix) {
-                changed if missing.contains(&shard.key) => {
-                    drop(touched.insert(shard.key.prefix, changed.unwrap_or_default()));
-                }
-                None => plan.keep.push(shard.clone()),
-                Some(changed) if changed.len() * ONE_IN <= shard.students as usize => {
+                None if !missing.contains(&shard.key) => plan.keep.push(shard.clone()),
+                Some(changed)
+                    if changed.len() * ONE_IN <= shard.students as usize && !missing.contains(&shard.key) =>
+                {
                     plan.patch.push(Patch { base: shard.clone(), changed });
                 }
-                Some(changed) => drop(touched.insert(shard.key.prefix, changed)),
+                _ => drop(students.insert(shard.key.prefix, shard.students)),
             }
         }
-        plan.render = ranges(width, touched.into_keys().collect());
+        // What is left is under prefixes that the base has not.
+        let new = touched.into_iter().map(|(prefix, changed)| (prefix, changed.len() as u32));
+        students.extend(new);
+        plan.render = render(width, students);
         plan
     }
 }
 
 /// What changed between `base` and the reader's snapshot, or `None` where `base` cannot tell: it was read from another
 /// data set or from one that was restored since, it was rendered otherwise, or everything changed.
-pub(crate) async fn changed_since(
+async fn changed_since(
     reader: &mut dyn SnapshotReader,
     base: &Manifest,
 ) -> Result<Option<Vec<StudentId>>, SourceError> {
@@ -102,6 +140,8 @@ fn is_rendered_alike(base: &Manifest) -> bool {
     base.renderer == RENDERER && base.encoder == ENCODER
 }
 
-fn ranges(width: Width, prefixes: BTreeSet<u32>) -> Vec<(u32, RangeInclusive<u32>)> {
-    prefixes.into_iter().filter_map(|prefix| Some((prefix, width.ids(prefix)?))).collect()
+/// The shards to render under these prefixes, with so many students each.
+fn render(width: Width, students: BTreeMap<u32, u32>) -> Vec<Render> {
+    let render = |(prefix, students)| Some(Render { prefix, ids: width.ids(prefix)?, students });
+    students.into_iter().filter_map(render).collect()
 }

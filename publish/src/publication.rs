@@ -6,14 +6,16 @@ use anyhow::bail;
 use jiff::Timestamp;
 use results_day::{
     progress,
-    release::{Attempt, Commit, FORMAT, Manifest, ReleaseNumber, ReleaseStore, ShardKey, embargo},
-    shard::ENCODER,
-    source::Source,
+    release::{
+        Attempt, Commit, FORMAT, Manifest, ReleaseNumber, ReleaseStore, ShardEntry, ShardKey, embargo,
+    },
+    shard::{ENCODER, Width},
+    source::{Origin, Source},
     student::RENDERER,
 };
 
 use crate::{
-    pipeline::{self, Shards, Shelf},
+    pipeline::{self, Shelf},
     plan::{self, Plan},
     summary::Outcome,
 };
@@ -40,7 +42,7 @@ impl Publisher {
     }
 
     /// The embargo of what follows `base`, as things stand now.
-    async fn embargo(
+    pub(crate) async fn embargo(
         self,
         store: &ReleaseStore,
         base: Option<&Manifest>,
@@ -83,10 +85,7 @@ pub async fn publish(
         {
             return Ok(Outcome::RolledBack(base.number));
         }
-        let missing = match &base {
-            Some(base) => store.missing(base).await?,
-            None => Vec::new(),
-        };
+        let missing = missing(store, base.as_ref()).await?;
         if let Some(base) = &base
             && missing.is_empty()
             && says_the_same(source, store, base, publisher).await?
@@ -97,33 +96,54 @@ pub async fn publish(
             store.probe().await?;
             probed = true;
         }
-        if !missing.is_empty() {
-            tracing::warn!(
-                blobs = missing.len(),
-                "the store has lost blobs of the current release; making them again"
-            );
-        }
-        let (manifest, shards) = prepare(source, store, base.as_ref(), &missing, publisher).await?;
-        // A store that dawdled may have taken the time in which the hour could be moved.
-        publisher.embargo(store, base.as_ref(), &manifest.source.data_set).await?;
-        match store.commit(&manifest).await? {
-            Commit::Won => {
-                return Ok(Outcome::Published {
-                    number: manifest.number,
-                    students: manifest.students,
-                    shards: manifest.shards.len(),
-                    uploaded: shards.uploaded,
-                    uploaded_bytes: shards.uploaded_bytes,
-                    not_before: manifest.not_before.filter(|instant| *instant > Timestamp::now()),
-                    elapsed: started.elapsed(),
-                });
-            }
-            Commit::Lost => tracing::warn!(
-                "another publisher committed release {} first; starting over on top of it",
-                manifest.number
-            ),
+        let manifest = prepare(source, store, base.as_ref(), &missing, publisher).await?;
+        if let Some(outcome) = commit(store, base.as_ref(), &manifest, publisher, started).await? {
+            return Ok(outcome);
         }
     }
+}
+
+/// The blobs of the current release that the store has lost.
+pub(crate) async fn missing(store: &ReleaseStore, base: Option<&Manifest>) -> anyhow::Result<Vec<ShardKey>> {
+    let Some(base) = base else { return Ok(Vec::new()) };
+    let missing = store.missing(base).await?;
+    if !missing.is_empty() {
+        tracing::warn!(
+            blobs = missing.len(),
+            "the store has lost blobs of the current release; making them again"
+        );
+    }
+    Ok(missing)
+}
+
+/// Makes a release on top of `base` current; `None` where another publisher was faster.
+pub(crate) async fn commit(
+    store: &ReleaseStore,
+    base: Option<&Manifest>,
+    manifest: &Manifest,
+    publisher: Publisher,
+    started: Instant,
+) -> anyhow::Result<Option<Outcome>> {
+    // A store that dawdled may have taken the time in which the hour could be moved.
+    publisher.embargo(store, base, &manifest.source.data_set).await?;
+    if store.commit(manifest).await? == Commit::Lost {
+        tracing::warn!(
+            "another publisher committed release {} first; starting over on top of it",
+            manifest.number
+        );
+        return Ok(None);
+    }
+    // What was uploaded is named by the try; the other blobs are the base's.
+    let uploaded = || manifest.shards.iter().filter(|shard| shard.key.attempt == manifest.attempt);
+    Ok(Some(Outcome::Published {
+        number: manifest.number,
+        students: manifest.students,
+        shards: manifest.shards.len(),
+        uploaded: uploaded().count(),
+        uploaded_bytes: uploaded().map(|shard| shard.bytes).sum(),
+        not_before: manifest.not_before.filter(|instant| *instant > Timestamp::now()),
+        elapsed: started.elapsed(),
+    }))
 }
 
 /// Whether a release on top of `base` would say nothing new. On top of a rollback it does: what a person publishes
@@ -146,7 +166,7 @@ async fn prepare(
     base: Option<&Manifest>,
     missing: &[ShardKey],
     publisher: Publisher,
-) -> anyhow::Result<(Manifest, Shards)> {
+) -> anyhow::Result<Manifest> {
     let mut reader = source.snapshot().await?;
     let origin = reader.origin().clone();
     if let Some(base) = base.filter(|base| base.source.data_set != origin.data_set)
@@ -158,43 +178,50 @@ async fn prepare(
         );
     }
     let not_before = publisher.embargo(store, base, &origin.data_set).await?;
-    let changed = match base {
-        Some(base) => plan::changed_since(reader.as_mut(), base).await?.map(|changed| (base, changed)),
-        None => None,
-    };
-    let plan = match changed {
-        Some((base, changed)) => Plan::incremental(base, &changed, missing),
-        None => Plan::full(reader.as_mut()).await?,
-    };
-    let width = plan.width;
+    let plan = Plan::of(reader.as_mut(), base, missing).await?;
     // Of each try: whoever lost a race names nothing that was written before it, which a collector may have been
     // the winner to delete.
-    let attempt = Attempt::random();
-    let progress = progress::show("shards published", (plan.render.len() + plan.patch.len()) as u64, 0);
-    let shards =
-        pipeline::run(reader, plan, &Shelf::new(store, attempt.clone(), base, missing), &progress).await?;
+    let draft = Draft { base, attempt: Attempt::random(), not_before, source: origin, width: plan.width };
+    let progress = progress::show("shards published", plan.steps() as u64, 0);
+    let shelf = Shelf::new(store, draft.attempt.clone(), base, missing);
+    let shards = pipeline::run(reader, plan, &shelf, &progress).await?;
     progress.finish_and_clear();
+    draft.of(shards)
+}
 
-    let (Some(first), Some(last)) = (shards.entries.first(), shards.entries.last()) else {
-        bail!("nobody in the data set has a result; an empty release would hide every student");
-    };
-    let manifest = Manifest {
-        format: FORMAT,
-        number: base.map_or(ReleaseNumber::FIRST, |base| base.number.next()),
-        parent: base.map(|base| base.number),
-        repeats: None,
-        oldest: base.map_or(ReleaseNumber::FIRST, |base| base.oldest),
-        attempt,
-        created: Timestamp::now(),
-        not_before,
-        renderer: RENDERER,
-        encoder: ENCODER.to_owned(),
-        source: origin,
-        width,
-        students: shards.entries.iter().map(|shard| u64::from(shard.students)).sum(),
-        first_id: first.first_id,
-        last_id: last.last_id,
-        shards: shards.entries.clone(),
-    };
-    Ok((manifest, shards))
+/// All of a release but its shards.
+pub(crate) struct Draft<'a> {
+    pub(crate) base: Option<&'a Manifest>,
+    pub(crate) attempt: Attempt,
+    pub(crate) not_before: Option<Timestamp>,
+    pub(crate) source: Origin,
+    pub(crate) width: Width,
+}
+
+impl Draft<'_> {
+    /// The release of these shards, which are in order.
+    pub(crate) fn of(self, shards: Vec<ShardEntry>) -> anyhow::Result<Manifest> {
+        let Self { base, attempt, not_before, source, width } = self;
+        let (Some(first), Some(last)) = (shards.first(), shards.last()) else {
+            bail!("nobody in the data set has a result; an empty release would hide every student");
+        };
+        Ok(Manifest {
+            format: FORMAT,
+            number: base.map_or(ReleaseNumber::FIRST, |base| base.number.next()),
+            parent: base.map(|base| base.number),
+            repeats: None,
+            oldest: base.map_or(ReleaseNumber::FIRST, |base| base.oldest),
+            attempt,
+            created: Timestamp::now(),
+            not_before,
+            renderer: RENDERER,
+            encoder: ENCODER.to_owned(),
+            source,
+            width,
+            students: shards.iter().map(|shard| u64::from(shard.students)).sum(),
+            first_id: first.first_id,
+            last_id: last.last_id,
+            shards,
+        })
+    }
 }

@@ -11,6 +11,7 @@ use super::{
     Commit, Manifest, ReleaseError, ReleaseNumber, ReleaseStore, ShardKey,
     litter::{self, Litter},
     manifest::{MAX_TOMBSTONE, Tombstone},
+    parts,
     probe::{self, timestamp},
 };
 
@@ -114,7 +115,8 @@ impl ReleaseStore {
         let mut objects = Vec::new();
         // A probe is spared as long as anybody may still be at it, to whom it would look as if the store had lost it.
         let probes = Spared { grace: spared.grace.max(PROBING), ..spared };
-        for (folder, spared) in [(ShardKey::FOLDER, spared), (probe::FOLDER, probes)] {
+        let folders = [(ShardKey::FOLDER, spared), (parts::FOLDER, spared), (probe::FOLDER, probes)];
+        for (folder, spared) in folders {
             let there = self.list(folder).await?;
             let is_doomed =
                 |object: &ObjectMeta| is_old(object, spared, now) && !named.contains(&object.location);

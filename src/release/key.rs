@@ -12,7 +12,7 @@ use crate::random;
 pub struct ReleaseNumber(u64);
 
 /// One try of `publish` to commit, named by 64 random bits: 16 lower-case hexadecimal digits.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Attempt(String);
 

@@ -6,7 +6,7 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::{ReleaseError, ReleaseNumber, ShardKey, probe};
+use super::{ReleaseError, ReleaseNumber, ShardKey, parts, probe};
 
 /// A temporary file that a killed publisher left in a bucket directory: `<name>#<digits>`. No listing shows it.
 pub(super) struct Litter {
@@ -22,7 +22,7 @@ pub(super) fn find(
 ) -> Result<Vec<Litter>, ReleaseError> {
     let Some(bucket) = bucket else { return Ok(Vec::new()) };
     let mut litter = Vec::new();
-    for folder in [ReleaseNumber::FOLDER, ShardKey::FOLDER, probe::FOLDER] {
+    for folder in [ReleaseNumber::FOLDER, ShardKey::FOLDER, parts::FOLDER, probe::FOLDER] {
         walk(&bucket.join(folder), &mut |path, metadata| {
             let written = Timestamp::try_from(metadata.modified()?).map_err(io::Error::other)?;
             if is_temporary(path) && now.duration_since(written).unsigned_abs() > grace && written < now {

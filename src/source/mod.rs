@@ -8,6 +8,7 @@ mod origin;
 mod postgres;
 mod row;
 mod seed;
+mod shared;
 mod sqlite;
 
 use std::{fmt, ops::RangeInclusive, sync::Arc};
@@ -26,6 +27,7 @@ use crate::{
 pub use leadership::Leadership;
 pub use origin::Origin;
 pub use seed::{Seed, SeedPlan, Seeded};
+pub use shared::{ExportedSnapshot, SharedSnapshots};
 
 /// A database of results. Every method may be called from many tasks at once.
 ///
@@ -39,6 +41,9 @@ pub trait Source: Seed + Send + Sync + fmt::Debug {
     /// Takes a snapshot of a complete data set to publish from, and commits a new random token behind it: a
     /// database that holds the token holds everything that the snapshot saw.
     async fn snapshot(&self) -> Result<Box<dyn SnapshotReader>, SourceError>;
+
+    /// What it takes for several machines to read one snapshot. A database that cannot do it says so in an error.
+    fn shared(&self) -> Result<&dyn SharedSnapshots, SourceError>;
 
     /// Whether this is the data set that `origin` was read from, with everything that it held then. `false`
     /// for another data set, and for a backup that was taken before.

@@ -123,6 +123,19 @@ impl Board {
         keys
     }
 
+    /// Puts an object into the bucket, past the programs.
+    pub(crate) fn put(&self, key: &str, bytes: Vec<u8>) {
+        let (objects, key) = (self.objects(), Path::from(key));
+        self.runtime.block_on(async { objects.put(&key, bytes.into()).await.unwrap() });
+    }
+
+    /// The object under a key, as JSON.
+    pub(crate) fn json(&self, key: &str) -> Value {
+        let (objects, key) = (self.objects(), Path::from(key));
+        let read = async { objects.get(&key).await.unwrap().bytes().await.unwrap() };
+        serde_json::from_slice(&self.runtime.block_on(read)).unwrap()
+    }
+
     /// The numbers of the releases that there are, in order.
     pub(crate) fn releases(&self) -> Vec<u64> {
         let keys = self.keys();
@@ -131,9 +144,7 @@ impl Board {
     }
 
     pub(crate) fn manifest(&self, number: u64) -> Value {
-        let (objects, key) = (self.objects(), Path::from(format!("releases/{number:020}.json")));
-        let read = async { objects.get(&key).await.unwrap().bytes().await.unwrap() };
-        serde_json::from_slice(&self.runtime.block_on(read)).unwrap()
+        self.json(&format!("releases/{number:020}.json"))
     }
 
     /// The keys of a release's shards, by prefix.

@@ -105,6 +105,11 @@ impl Watcher {
         self.running.ended(STOPPING)
     }
 
+    /// Waits until it has ended by itself.
+    pub(crate) fn ended(&mut self, limit: Duration) -> ExitStatus {
+        self.running.ended(limit)
+    }
+
     /// Whether it is at work still.
     pub(crate) fn works(&mut self) -> bool {
         self.running.child().try_wait().unwrap().is_none()

@@ -12,6 +12,7 @@ mod pool;
 mod read;
 mod schema;
 mod seed;
+mod shared;
 mod snapshot;
 
 use std::sync::LazyLock;
@@ -20,7 +21,7 @@ use async_trait::async_trait;
 use sqlx::{PgConnection, Row, postgres::PgRow};
 
 use super::{
-    ChangesSince, Leadership, LookedUp, Origin, SnapshotReader, Source, SourceError,
+    ChangesSince, Leadership, LookedUp, Origin, SharedSnapshots, SnapshotReader, Source, SourceError,
     row::{COLUMNS, FIRST_MARK, RESULTS, StudentRow},
 };
 use crate::{
@@ -68,6 +69,10 @@ impl Source for PostgresSource {
 
     async fn snapshot(&self) -> Result<Box<dyn SnapshotReader>, SourceError> {
         Ok(Box::new(snapshot::PostgresSnapshot::take(&self.server).await?))
+    }
+
+    fn shared(&self) -> Result<&dyn SharedSnapshots, SourceError> {
+        Ok(self)
     }
 
     async fn holds(&self, origin: &Origin) -> Result<bool, SourceError> {

@@ -1,7 +1,7 @@
 use std::{ops::RangeInclusive, sync::LazyLock, time::Duration};
 
 use async_trait::async_trait;
-use sqlx::{PgConnection, Row};
+use sqlx::{Connection, PgConnection, Row};
 use tokio::sync::mpsc;
 
 use super::{
@@ -31,6 +31,8 @@ pub(super) struct PostgresSnapshot {
     leader: PgConnection,
     followers: Vec<PgConnection>,
     origin: Origin,
+    /// The name under which others see it as long as the leader's transaction lasts.
+    exported: String,
 }
 
 /// Streams that read at once. Two took 0.64 s for a nation where one took 1.13; more than the database has
@@ -49,18 +51,69 @@ const PAUSE: Duration = Duration::from_millis(100);
 const LOCK: &str = "LOCK TABLE students, natural_science_results, social_science_results, changes, data_set \
                     IN ACCESS SHARE MODE";
 
+/// Whoever holds a snapshot for others and is not heard of for so long has lost it: the tables are not locked for a
+/// machine that vanished or is frozen.
+const HOLDER_TIMEOUT: &str = "SET LOCAL idle_in_transaction_session_timeout = '60s'";
+
 /// Students picked out by their ids.
 static STUDENTS: LazyLock<String> = LazyLock::new(|| {
     format!("SELECT {} FROM students AS s {RESULTS} WHERE s.id = ANY ($1) ORDER BY s.id", *COLUMNS)
 });
 
 impl PostgresSnapshot {
+    /// To read all of it here.
     pub(super) async fn take(server: &Server) -> Result<Self, SourceError> {
-        let mut leader = server.connect(Purpose::Bulk).await?;
-        let mut followers = Vec::new();
-        for _ in 1..STREAMS {
-            followers.push(server.connect(Purpose::Bulk).await?);
+        Self::take_with(server, STREAMS).await
+    }
+
+    /// To be read from elsewhere.
+    pub(super) async fn export(server: &Server) -> Result<Self, SourceError> {
+        let mut snapshot = Self::take_with(server, 1).await?;
+        sqlx::raw_sql(HOLDER_TIMEOUT).execute(&mut snapshot.leader).await?;
+        Ok(snapshot)
+    }
+
+    /// The one that was exported elsewhere, if its holder is still there.
+    pub(super) async fn import(
+        server: &Server,
+        exported: &str,
+        origin: &Origin,
+    ) -> Result<Option<Self>, SourceError> {
+        let (mut leader, mut followers) = connect(server, STREAMS).await?;
+        lock_tables(&mut leader, &mut followers).await?;
+        for connection in [&mut leader].into_iter().chain(&mut followers) {
+            if !import(connection, exported).await? {
+                return Ok(None);
+            }
         }
+        let read = sqlx::query_as(
+            "SELECT (SELECT id FROM data_set), (SELECT system_identifier::text FROM pg_control_system()), \
+                    pg_current_snapshot()::text",
+        );
+        let (data_set, system, snapshot): (Option<String>, String, String) =
+            read.fetch_one(&mut leader).await?;
+        // Such a name comes again after a restart of the database, and in others.
+        let is_the_same = data_set.as_ref() == Some(&origin.data_set)
+            && system == origin.system
+            && log::parse(&snapshot)? == origin.snapshot;
+        Ok(is_the_same.then(|| Self {
+            leader,
+            followers,
+            origin: origin.clone(),
+            exported: exported.to_owned(),
+        }))
+    }
+
+    pub(super) fn exported(&self) -> &str {
+        &self.exported
+    }
+
+    pub(super) async fn ping(&mut self) -> Result<(), SourceError> {
+        Ok(self.leader.ping().await?)
+    }
+
+    async fn take_with(server: &Server, streams: usize) -> Result<Self, SourceError> {
+        let (mut leader, mut followers) = connect(server, streams).await?;
         lock_tables(&mut leader, &mut followers).await?;
         let row = sqlx::query(
             "SELECT pg_export_snapshot(), pg_current_snapshot()::text, pg_is_in_recovery(), \
@@ -85,7 +138,7 @@ impl PostgresSnapshot {
         }
         let exported: String = row.try_get(0)?;
         for follower in &mut followers {
-            import(follower, &exported).await?;
+            import_held(follower, &exported).await?;
         }
         let origin = Origin {
             data_set: row.try_get(4)?,
@@ -93,7 +146,7 @@ impl PostgresSnapshot {
             token: commit_token(server, &exported).await?,
             snapshot: log::parse(row.try_get(1)?)?,
         };
-        Ok(Self { leader, followers, origin })
+        Ok(Self { leader, followers, origin, exported })
     }
 }
 
@@ -104,16 +157,50 @@ async fn commit_token(server: &Server, exported: &str) -> Result<String, SourceE
     let token = random::hex_u64();
     let mut writer = server.connect(Purpose::Bulk).await?;
     sqlx::raw_sql("BEGIN ISOLATION LEVEL REPEATABLE READ").execute(&mut writer).await?;
-    import(&mut writer, exported).await?;
+    import_held(&mut writer, exported).await?;
     sqlx::query("INSERT INTO release_tokens VALUES ($1)").bind(&token).execute(&mut writer).await?;
     sqlx::raw_sql("COMMIT").execute(&mut writer).await?;
     Ok(token)
 }
 
-async fn import(connection: &mut PgConnection, exported: &str) -> Result<(), SourceError> {
+/// Lets a transaction that has seen nothing yet see an exported snapshot. `false` where nobody holds it any more.
+pub(super) async fn import(connection: &mut PgConnection, exported: &str) -> Result<bool, SourceError> {
+    // It may come from elsewhere, and becomes part of a statement.
+    if !exported.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-') {
+        return Err(SourceError::Unusable("that is not the name of an exported snapshot".to_owned()));
+    }
     let import = format!("SET TRANSACTION SNAPSHOT '{exported}'");
-    sqlx::raw_sql(sqlx::AssertSqlSafe(import)).execute(connection).await?;
-    Ok(())
+    match sqlx::raw_sql(sqlx::AssertSqlSafe(import)).execute(connection).await {
+        Ok(_) => Ok(true),
+        Err(error) if is_gone(&error) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The same for one that is held here.
+async fn import_held(connection: &mut PgConnection, exported: &str) -> Result<(), SourceError> {
+    match import(connection, exported).await? {
+        true => Ok(()),
+        false => Err(SourceError::Unavailable("the snapshot was lost while it was taken".to_owned())),
+    }
+}
+
+/// What PostgreSQL says of a snapshot that is not there: invalid_parameter_value (22023) before 17 and undefined_object
+/// (42704) from there on; object_not_in_prerequisite_state (55000) where its transaction ends just now; and
+/// feature_not_supported (0A000) of one of another database.
+fn is_gone(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    code.is_some_and(|code| matches!(&*code, "22023" | "42704" | "55000" | "0A000"))
+}
+
+/// The leader's connection, and the others.
+async fn connect(server: &Server, streams: usize) -> Result<(PgConnection, Vec<PgConnection>), SourceError> {
+    let leader = server.connect(Purpose::Bulk).await?;
+    let mut followers = Vec::new();
+    for _ in 1..streams {
+        followers.push(server.connect(Purpose::Bulk).await?);
+    }
+    Ok((leader, followers))
 }
 
 #[async_trait]

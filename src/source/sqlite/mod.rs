@@ -12,7 +12,9 @@ mod seed;
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{ChangesSince, Leadership, LookedUp, Origin, SnapshotReader, Source, SourceError};
+use super::{
+    ChangesSince, Leadership, LookedUp, Origin, SharedSnapshots, SnapshotReader, Source, SourceError,
+};
 use crate::{
     changes::{Change, Changed, Snapshot, Standing},
     student::StudentId,
@@ -49,6 +51,13 @@ impl Source for SqliteSource {
         let pool = self.pool.clone();
         let reader = blocking(move || publish::SqliteSnapshot::take(&pool)).await?;
         Ok(Box::new(reader))
+    }
+
+    fn shared(&self) -> Result<&dyn SharedSnapshots, SourceError> {
+        Err(SourceError::Unusable(format!(
+            "{} is a SQLite file, of whose snapshots only one program can read; publish it as a whole, without parts",
+            self.place
+        )))
     }
 
     async fn holds(&self, origin: &Origin) -> Result<bool, SourceError> {
