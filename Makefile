@@ -61,8 +61,8 @@ clean-tree:
 	@git diff --exit-code || { echo "the tests changed files of the work tree"; exit 1; }
 	@test -z "$$(git status --porcelain)" || { git status --short; echo "the tests left files behind"; exit 1; }
 
-# Needs root, Docker's daemon and the images; what it does: infra/kubernetes/README.md.
-test-kubernetes: tools
+# Not a part of `test`: it wants root and a while. What it does, and what could not be tried: infra/kubernetes/README.md.
+test-kubernetes:
 	@infra/kubernetes/test
 
 bench:

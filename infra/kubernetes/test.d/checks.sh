@@ -119,13 +119,8 @@ nginx_is_rolled_without_a_failed_request() {
 # to it and refused, and NGINX tries again. That it meets it every time is improbable (base/nginx/replicas.conf), not
 # impossible.
 a_killed_server_is_no_clients_trouble() {
-  local pod container
-  pod=$(pods_of serve | cut -d' ' -f1)
-  container=$(results get pod "$pod" --output=jsonpath='{.status.containerStatuses[0].containerID}')
   begin_load
-  ctr tasks kill --signal SIGKILL "${container#containerd://}"
-  within 30 "the container's next start" eval \
-    '[[ $(results get pod "$pod" --output=jsonpath={.status.containerStatuses[0].restartCount}) == 1 ]]'
+  kill_container "$(pods_of serve | cut -d' ' -f1)"
   within 60 "three replicas that are ready" serves 3
   end_load
   echo "  $failures of $requests requests failed"
@@ -147,6 +142,15 @@ without_the_database_the_unchanged_are_served_and_the_changed_are_not() {
   is "the status of an unchanged student" "$status" 200
   is "Cache-Status" "$(header cache-status)" 'results-day;hit'
   serves 3 || fail "replicas left the rotation"
+}
+
+# It has written down what it knew.
+a_server_that_dies_meanwhile_comes_back_and_still_knows_who_changed() {
+  local pod
+  pod=$(pods_of serve | cut -d' ' -f2)
+  kill_container "$pod"
+  within 60 "three replicas that are ready" serves 3
+  every_replica_says '.changes.since_release == 1' || fail "the change is forgotten"
 }
 
 with_the_database_back_the_changed_are_answered() {

@@ -19,6 +19,21 @@ within() {
   done
 }
 
+# ---- Docker ----
+
+# An engine for this test alone, where none runs.
+start_engine() {
+  ! docker info >/dev/null 2>&1 || return 0
+  setsid dockerd >"$work/dockerd.log" 2>&1 &
+  engine=$!
+  within 60 "an engine that answers" docker info >/dev/null 2>&1
+}
+stop_engine() {
+  [[ $engine ]] || return 0
+  kill "$engine"
+  tail -s 0.2 --pid="$engine" -f /dev/null
+}
+
 # ---- Asking ----
 
 # Asks NGINX for a path, with curl's further arguments: `status`, `head` and `body` are the answer's.
@@ -38,13 +53,25 @@ is() { [[ $2 == "$3" ]] || fail "$1 is \"$2\" and should be \"$3\""; }
 
 # ---- Load ----
 
-# Loads the cluster until `end_load`.
+# Loads the cluster until `end_load`, and comes back when it is under load.
 begin_load() {
+  local before
+  before=$(asked_of_nginx)
   rm -f "$work/load.json"
   "$k6" run --quiet --no-usage-report --no-color --summary-export "$work/load.json" -e BASE_URL="$base_url" \
     -e STUDENTS="$STUDENTS" -e RATE="$RATE" "$here/test.d/load.js" >"$work/load.log" 2>&1 &
   load=$!
-  within 20 "the load" grep -q . <(ask /release.json && header content-type)
+  within 30 "the load" eval '(($(asked_of_nginx) >= before + RATE))'
+}
+
+# How many requests NGINX has had, in all its pods.
+asked_of_nginx() {
+  local address sum=0 of_this
+  for address in $(results get pods --selector=app.kubernetes.io/name=nginx --output=jsonpath='{.items[*].status.podIP}'); do
+    of_this=$(curl --noproxy '*' -s -m 2 "http://$address:8082/status" | awk 'NR == 3 { print $3 }')
+    sum=$((sum + ${of_this:-0}))
+  done
+  echo "$sum"
 }
 
 # Ends it, and says how many requests there were and how many of them failed, in `requests` and `failures`.
@@ -66,6 +93,15 @@ none_failed() {
 # ---- Pods ----
 
 pods_of() { results get pods --selector="app.kubernetes.io/name=$1" --output=jsonpath='{.items[*].metadata.name}'; }
+
+# Kills a pod's container as a crash would, and waits for its next start.
+kill_container() {
+  local pod=$1 container
+  container=$(results get pod "$pod" --output=jsonpath='{.status.containerStatuses[0].containerID}')
+  ctr tasks kill --signal SIGKILL "${container#containerd://}"
+  within 60 "the container's next start" eval \
+    '[[ $(results get pod "$pod" --output=jsonpath={.status.containerStatuses[0].restartCount}) == 1 ]]'
+}
 
 # Whether so many servers are ready, all of one version, and no other is left.
 serves() {
