@@ -1,6 +1,6 @@
 # The commands that matter are `make demo`, `make stack` and `make test`; each does all of its own set-up.
 
-.PHONY: help demo stack stack-down k6 soak test test-compose test-systemd tools format lint unit documentation clean-tree bench dist
+.PHONY: help demo stack stack-down k6 soak test test-compose test-kubernetes test-systemd tools format lint manifests unit documentation clean-tree bench dist
 
 help:
 	@echo "make demo        seed a nation, publish it, serve it on 127.0.0.1:8081; needs nothing installed"
@@ -10,6 +10,7 @@ help:
 	@echo "make stack-down  stop the stack; its data stays in ./var/stack"
 	@echo "make test        everything that CI runs"
 	@echo "make test-compose  bring up infra/compose.yaml with a Docker engine, break it, take it down"
+	@echo "make test-kubernetes  the same programs in a real cluster of one node, which it brings up and takes down"
 	@echo "make test-systemd  install the archive of make dist under systemd, in a container, and run it"
 	@echo "make dist        one archive to copy to a server: programs, systemd units, configuration, documents"
 	@echo "make tools       install what the stack, the tests and the load need"
@@ -55,6 +56,10 @@ format:
 lint:
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 
+# Whether the Kubernetes manifests of every overlay can be built.
+manifests:
+	@infra/kubernetes/render
+
 # Whole-program tests run the programs of the workspace, so these are built first.
 unit:
 	cargo build --workspace --locked
@@ -66,6 +71,10 @@ documentation:
 clean-tree:
 	@git diff --exit-code || { echo "the tests changed files of the work tree"; exit 1; }
 	@test -z "$$(git status --porcelain)" || { git status --short; echo "the tests left files behind"; exit 1; }
+
+# Not a part of `test`: it wants root and a while. What it does, and what could not be tried: infra/kubernetes/README.md.
+test-kubernetes:
+	@infra/kubernetes/test
 
 bench:
 	cargo build --release --locked --workspace
