@@ -180,6 +180,11 @@ impl ReleaseStore {
         };
         let stored = match (self.objects.get(&path).await, failure) {
             (Err(Error::NotFound { .. }), Some(failure)) => return Err(failure),
+            // Taken away since, by a collection to which it looked like litter; or a store that lags.
+            (Err(Error::NotFound { .. }), None) => {
+                let problem = "it was written and is not there".to_owned();
+                return Err(ReleaseError::Different { key: key.to_string(), problem });
+            }
             (stored, _) => stored.map_err(ReleaseError::store("reading back", key))?,
         };
         let stored = stored.bytes().await.map_err(ReleaseError::store("reading back", key))?;
