@@ -89,13 +89,16 @@ impl fmt::Display for LogFormat {
     }
 }
 
+/// Where the rest is to be had.
+const NAMED: &str = "with --log-format text the program names it";
+
 /// What a log may hold of an error: all of it, unless it may name a student.
 pub fn for_a_log(error: &anyhow::Error) -> String {
     let told = error.chain().find_map(|error| {
         let release = error.downcast_ref().map(ReleaseError::for_a_log);
         release.or_else(|| match error.downcast_ref() {
-            Some(SourceError::InvalidRow { .. }) => Some("a row is invalid".to_owned()),
-            _ => error.is::<ShardError>().then(|| "a shard is damaged".to_owned()),
+            Some(SourceError::InvalidRow { .. }) => Some(format!("a row is invalid; {NAMED}")),
+            _ => error.is::<ShardError>().then(|| format!("a shard is damaged; {NAMED}")),
         })
     });
     told.unwrap_or_else(|| format!("{error:#}"))
