@@ -209,12 +209,13 @@ the_overlay_applies_again_and_leaves_both_watchers() {
   is "the number of watchers" "$(results get deployment watch --output=jsonpath='{.spec.replicas}')" 2
 }
 
-prometheus_finds_every_part_and_every_node() {
+prometheus_finds_every_part_and_every_node_and_tries_the_front() {
   local may space target
   kubectl create namespace monitoring >/dev/null
   kubectl label namespace monitoring pod-security.kubernetes.io/enforce=privileged >/dev/null
+  kubectl create configmap blackbox-exporter --namespace=monitoring --from-file="$root/infra/prometheus/blackbox.yml" >/dev/null
   kubectl apply --server-side --kustomize="$here/monitoring" >/dev/null
-  kubectl --namespace=monitoring rollout status daemonset/node-exporter --timeout=60s >/dev/null
+  kubectl --namespace=monitoring rollout status daemonset/node-exporter deployment/blackbox-exporter --timeout=60s >/dev/null
   for space in "$namespace" monitoring; do
     may=$(kubectl auth can-i list pods --namespace="$space" --as=system:serviceaccount:monitoring:prometheus) || true
     is "whether Prometheus may list the pods of $space" "$may" yes
@@ -224,6 +225,10 @@ prometheus_finds_every_part_and_every_node() {
     curl --noproxy '*' -fs -m 2 -o "$work/figures" "http://$target" || die "http://$target does not answer"
     grep -q '^# TYPE ' "$work/figures" || die "http://$target tells nothing"
   done <"$work/targets"
+  target=$(kubectl --namespace=monitoring get service blackbox-exporter --output=jsonpath='{.spec.clusterIP}'):9115
+  curl --noproxy '*' -fs -m 5 -o "$work/figures" "http://$target/probe?module=release&target=http://nginx.$namespace.svc/release.json" ||
+    die "the blackbox exporter does not answer"
+  grep -qx 'probe_success 1' "$work/figures" || die "the blackbox exporter does not see the release through NGINX"
 }
 
 # As infra/prometheus/examples/kubernetes.yml finds them: `targets` has the job and the address of each.
