@@ -170,13 +170,9 @@ with_the_database_back_the_changed_are_answered() {
   is "Cache-Control" "$(header cache-control)" no-cache
 }
 
-# `kubectl scale` makes a number its own, and the overlay that says another is refused.
-a_front_that_is_taken_down_comes_back_and_the_overlay_still_applies() {
+a_front_that_is_taken_down_comes_back_with_the_overlay() {
   results scale deployment/nginx --replicas=0 >/dev/null
   within 60 "the end of the front" eval '[[ -z $(pods_of nginx) ]]'
-  ! kubectl apply --server-side --filename="$work/local.yaml" >/dev/null 2>&1 ||
-    die "the overlay was applied over it: what README.md says of it is wrong"
-  results scale deployment/nginx --replicas=2 >/dev/null
   apply_overlay
   within 60 "an answer" is_answered_with /student/12345.json 200
 }
@@ -204,10 +200,18 @@ leader() {
   echo "${leaders[0]}"
 }
 
-the_overlay_applies_again_and_leaves_both_watchers() {
+# `kubectl scale` takes any number but 0 for its own.
+the_overlay_leaves_both_watchers_and_refuses_a_number_from_elsewhere() {
   apply_overlay
-  is "the number of watchers" "$(results get deployment watch --output=jsonpath='{.spec.replicas}')" 2
+  is "the number of watchers" "$(number_of_watchers)" 2
+  results scale deployment/watch --replicas=1 >/dev/null
+  ! kubectl apply --server-side --filename="$work/local.yaml" >"$work/apply.log" 2>&1 || die "it was applied"
+  [[ $(<"$work/apply.log") == *'conflict with "kubectl"'* ]] || die "it was refused otherwise: $(tail -n 3 "$work/apply.log")"
+  results scale deployment/watch --replicas=2 >/dev/null
+  apply_overlay
+  is "the number of watchers" "$(number_of_watchers)" 2
 }
+number_of_watchers() { results get deployment watch --output=jsonpath='{.spec.replicas}'; }
 
 prometheus_finds_every_part_and_every_node_and_tries_the_front() {
   local may space target
