@@ -2,7 +2,7 @@
 # What watches the stack: an exporter for each part that cannot speak for itself, and Prometheus, which asks all of them
 # and raises the alarms; read by infra/stack. All of it listens where infra/stack says, and nothing else reaches it.
 
-monitoring=(node-exporter nginx-exporter redis-exporter postgres-exporter prometheus)
+monitoring=(node-exporter nginx-exporter redis-exporter postgres-exporter blackbox-exporter prometheus)
 
 # Where `db-seeder` and `publish` say how they ended, for the node exporter.
 text_files=$STACK_DIR/metrics
@@ -16,7 +16,7 @@ start_node_exporter() {
     --collector.textfile.directory="$text_files" --web.listen-address="$NODE_EXPORTER_ADDRESS" --log.level=warn
 }
 
-# Each of the other three gives up before Prometheus does, so that what is dead is the part and not its exporter.
+# Each of the next three gives up before Prometheus does, so that what is dead is the part and not its exporter.
 start_nginx_exporter() {
   launch nginx-exporter prometheus-nginx-exporter -nginx.scrape-uri="http://$NGINX_STATUS_ADDRESS/status" \
     -nginx.timeout=2s -nginx.retries=10 -nginx.retry-interval=1s -web.listen-address="$NGINX_EXPORTER_ADDRESS"
@@ -33,6 +33,11 @@ start_postgres_exporter() {
     launch postgres-exporter prometheus-postgres-exporter --web.listen-address="$POSTGRES_EXPORTER_ADDRESS" \
     --log.level=warn
 }
+# It asks NGINX and the servers as a student would.
+start_blackbox_exporter() {
+  launch blackbox-exporter prometheus-blackbox-exporter --config.file="$root/infra/prometheus/blackbox.yml" \
+    --web.listen-address="$BLACKBOX_EXPORTER_ADDRESS" --log.level=warn
+}
 ready_exporter() {
   local address
   address=$(addresses_of "$1-exporter")
@@ -45,8 +50,8 @@ render_prometheus() {
   mkdir -p "$1"/{rules,targets}
   cp "$root/infra/prometheus/prometheus.yml" "$1"
   cp "$root"/infra/prometheus/rules/*.yml "$1/rules"
-  for name in MINIO WATCHER NODE_EXPORTER NGINX_EXPORTER REDIS_EXPORTER POSTGRES_EXPORTER PROMETHEUS \
-    REPLICA_1_ADMIN REPLICA_2_ADMIN REPLICA_3_ADMIN; do
+  for name in MINIO WATCHER NODE_EXPORTER NGINX_EXPORTER REDIS_EXPORTER POSTGRES_EXPORTER BLACKBOX_EXPORTER \
+    PROMETHEUS NGINX REPLICA_{1,2,3} REPLICA_{1,2,3}_ADMIN; do
     export "${name}_ADDRESS"
     names+=" \${${name}_ADDRESS}"
   done

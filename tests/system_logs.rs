@@ -236,6 +236,7 @@ fn a_row_that_cannot_be_published_is_named_to_a_person_and_to_no_log() {
     let json = publish("json");
     json.failed(1, &["with --log-format text the program names it"]);
     let last = lines(&json.stderr).pop().unwrap();
-    assert_eq!((&last["level"], last.get("error")), (&"ERROR".into(), None));
+    let told = "a row is invalid; with --log-format text the program names it";
+    assert_eq!((&last["level"], &last["error"]), (&"ERROR".into(), &told.into()));
     assert!(!json.stderr.contains("2718") && !json.stderr.contains("Quorrabel"), "{}", json.stderr);
 }

@@ -60,7 +60,7 @@ fn a_postgresql_and_a_redis_that_die_are_told_of_and_so_is_their_return() {
     });
 
     postgres.kill();
-    becomes(&server, 2, "serve_database_up", 0.0);
+    becomes(&server, 10, "serve_database_up", 0.0);
     assert_eq!(server.student(8).problem(), "live-unavailable");
     assert_eq!(server.metrics().value("serve_live_lookups_total{result=\"failed\"}"), 1.0);
     postgres.resume();

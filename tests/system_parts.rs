@@ -16,7 +16,7 @@ use support::{
     board::{Board, digest},
     parted::{fails, succeeds},
 };
-use system::{Nation, eventually};
+use system::{Nation, eventually, sealed};
 
 /// A few everywhere, many in some shards, a shard that goes, one that comes, and somebody who is withheld.
 const EDITS: &str = "
@@ -33,7 +33,7 @@ fn content(manifest: &Value) -> Value {
     for shard in manifest["shards"].as_array_mut().unwrap() {
         shard["key"] = digest(shard["key"].as_str().unwrap()).into();
     }
-    for other in ["attempt", "created"] {
+    for other in ["attempt", "created", "sha256"] {
         manifest[other].take();
     }
     manifest["source"]["token"].take();
@@ -165,7 +165,8 @@ fn a_report_of_another_attempt_or_another_number_of_parts_is_refused() {
         let attempt = board.next_attempt(&known);
         let mut report = board.json(&format!("parts/{earlier}/1.json"));
         edit(&mut report, &attempt);
-        board.put(&format!("parts/{attempt}/1.json"), serde_json::to_vec(&report).unwrap());
+        report.as_object_mut().unwrap().remove("sha256");
+        board.put(&format!("parts/{attempt}/1.json"), sealed(&report.to_string()).into());
         let mut other = board.part("0/2");
         fails(committer, &[&named]);
         other.kill();

@@ -83,6 +83,23 @@ fn postgres_holds_the_rows_that_sqlite_holds() {
 }
 
 #[test]
+fn tables_alone_take_results_of_ones_own_which_are_published() {
+    let board = Board::new("own");
+    let tables = || board.run("db-seeder", &["--tables-only"]).succeeded();
+    assert!(tables().ends_with(" has its tables, which are empty\n"));
+    board.run("publish", &[]).failed(1, &["nobody in the data set has a result"]);
+    board.edit("INSERT INTO students VALUES (7, 'N', 'F', 'S', 'R', 'natural_science')");
+    board.edit("INSERT INTO natural_science_results VALUES (7, 1, 2, 3, 4, 5, 6, 7)");
+    assert!(tables().ends_with(" has its tables already; nothing to do\n"));
+    assert!(board.publish().starts_with("release 1: 1 students in 1 shards"));
+    assert_eq!(
+        board.value("SELECT string_agg(student_id::text, ',' ORDER BY student_id) FROM changes"),
+        "0,7"
+    );
+    board.run("db-seeder", &["--students", "100"]).failed(1, &["another data set"]);
+}
+
+#[test]
 fn seeders_at_once_make_one_nation() {
     let (small, large) = (Nation::seeded(4, 100), Nation::seeded(4, NATION));
     for (nation, students, seeders, rounds) in

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Docker's engine for a test, and what tests with containers share; read by infra/compose/test and infra/systemd/test.
-# They have set `work`, a folder of their own.
+# Docker's engine for a test, and what those who make images and containers share; read by infra/compose/test,
+# infra/kubernetes/test, infra/kubernetes/images and infra/systemd/test. They have set `work`, a folder of their own.
 
 engine=''
 
@@ -34,6 +34,17 @@ docker_answers() { docker info >/dev/null 2>&1; }
 stop_engine() {
   [[ $engine ]] || return 0
   kill "$engine" && tail -s 0.2 --pid="$engine" -f /dev/null
+}
+
+# An image of nothing but ready-made programs: NAME:TAG FOLDER PROGRAM...
+image_of() {
+  local image=$1 folder=$2 context said
+  shift 2
+  context=$work/image/$image
+  mkdir -p "$context/root/$folder"
+  said=$(cp -L "$@" "$context/root/$folder" 2>&1) || die "$image cannot be made: $said"
+  printf 'FROM scratch\nCOPY root /\n' >"$context/Dockerfile"
+  said=$(docker build -q -t "$image" "$context" 2>&1) || die "docker cannot build $image: $said"
 }
 
 # Runs functions, whose names are sentences, one after the other; each in a shell of its own, which ends at the first

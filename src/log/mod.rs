@@ -18,7 +18,7 @@ use tracing_subscriber::EnvFilter;
 
 pub use budget::Budget;
 
-use crate::{shard::ShardError, source::SourceError};
+use crate::{release::ReleaseError, shard::ShardError, source::SourceError};
 
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -34,6 +34,9 @@ pub enum LogFormat {
 /// The level of a program that somebody waits for: what goes wrong, and what is being done.
 pub const QUIET: &str = "warn,results_day::progress=info";
 
+/// What no `RUST_LOG` silences.
+const LAST_WORDS: &str = "results_day::log=error";
+
 /// Panics that are said in a second. Where a request panics, so may the next hundred thousand.
 const PANICS: u32 = 10;
 
@@ -41,6 +44,11 @@ impl LogFormat {
     /// Starts logging for the whole program, at this level where `RUST_LOG` says nothing.
     pub fn start(self, level: &str) {
         let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
+        // Whoever asks for one part of a program hears of its end all the same, and of panics.
+        let filter = match LAST_WORDS.parse() {
+            Ok(always) => filter.add_directive(always),
+            Err(_) => filter,
+        };
         let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
         match self {
             Self::Text => lines.with_ansi(io::stderr().is_terminal()).init(),
@@ -55,13 +63,7 @@ impl LogFormat {
     pub fn failed(self, program: &str, error: &anyhow::Error) {
         match self {
             Self::Text => eprintln!("{program}: {error:#}"),
-            Self::Json if may_name_a_student(error) => {
-                tracing::error!(
-                    program,
-                    "failed: a record is damaged or invalid; with --log-format text the program names it"
-                );
-            }
-            Self::Json => tracing::error!(program, error = format!("{error:#}"), "failed"),
+            Self::Json => tracing::error!(program, error = for_a_log(error), "failed"),
         }
     }
 }
@@ -87,6 +89,21 @@ impl fmt::Display for LogFormat {
     }
 }
 
+/// Where the rest is to be had.
+const NAMED: &str = "with --log-format text the program names it";
+
+/// What a log may hold of an error: all of it, unless it may name a student.
+pub fn for_a_log(error: &anyhow::Error) -> String {
+    let told = error.chain().find_map(|error| {
+        let release = error.downcast_ref().map(ReleaseError::for_a_log);
+        release.or_else(|| match error.downcast_ref() {
+            Some(SourceError::InvalidRow { .. }) => Some(format!("a row is invalid; {NAMED}")),
+            _ => error.is::<ShardError>().then(|| format!("a shard is damaged; {NAMED}")),
+        })
+    });
+    told.unwrap_or_else(|| format!("{error:#}"))
+}
+
 /// Logs where a panic happened, as any other error, and not what it says: that may hold an id.
 fn log_panics() {
     let budget = Budget::of(PANICS);
@@ -99,12 +116,6 @@ fn log_panics() {
         let backtrace = (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());
         tracing::error!(place, thread = thread.name(), backtrace, unsaid, "panicked; this is a bug");
     }));
-}
-
-fn may_name_a_student(error: &anyhow::Error) -> bool {
-    error.chain().any(|error| {
-        error.is::<ShardError>() || matches!(error.downcast_ref(), Some(SourceError::InvalidRow { .. }))
-    })
 }
 
 #[cfg(test)]
@@ -121,8 +132,16 @@ mod tests {
 
     #[test]
     fn an_error_that_names_a_student_is_told_from_the_others_through_its_context() {
-        let invalid = SourceError::InvalidRow { id: 7, problem: "the name is empty".to_owned() };
-        assert!(may_name_a_student(&anyhow::Error::new(invalid).context("reading the students")));
-        assert!(!may_name_a_student(&anyhow::anyhow!("no connection")));
+        let invalid = SourceError::InvalidRow { id: 7_654_321, problem: "the name is empty".to_owned() };
+        let different = ReleaseError::Different {
+            key: "shards/7".to_owned(),
+            problem: "ids 7654321 to 7654322".to_owned(),
+        };
+        for error in [anyhow::Error::new(invalid), different.into()] {
+            let told = for_a_log(&error.context("reading the students"));
+            assert!(!told.contains("7654321"), "{told}");
+        }
+        let error = anyhow::anyhow!("refused").context("no connection");
+        assert_eq!(for_a_log(&error), "no connection: refused");
     }
 }

@@ -18,7 +18,11 @@ pub(super) fn tell(families: &mut Families<'_>) -> fmt::Result {
         cpu_seconds(&stat).map(|seconds| ([], seconds)),
     )?;
     for (name, help, field) in [
-        ("process_resident_memory_bytes", "Memory that this process has, mapped shards included.", "VmRSS:"),
+        (
+            "process_resident_memory_bytes",
+            "Memory that this process has; of serve the release is the greater part of it.",
+            "VmRSS:",
+        ),
         ("process_virtual_memory_bytes", "Addresses that this process has.", "VmSize:"),
     ] {
         families.gauge(name, help, number(&status, field).map(|kilobytes| ([], kilobytes * 1_024)))?;

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeSet,
+    fs,
     process::Command,
     thread,
     time::{Duration, Instant},
@@ -44,19 +45,45 @@ fn all_fire_within_a_minute(stack: &Stack, expected: &[(&str, &str)], broken: In
     }
 }
 
+/// Fires, and not because of the machine itself.
+fn firing_of_the_stack(stack: &Stack) -> BTreeSet<(String, String)> {
+    let mut alarms = firing(stack);
+    alarms.retain(|(alarm, _)| !OF_THE_MACHINE.contains(&alarm.as_str()));
+    alarms
+}
+
 /// Waits until nothing fires any more but what the machine itself does wrong.
 #[track_caller]
 fn nothing_fires(stack: &Stack) {
     let asked = Instant::now();
     loop {
-        let mut alarms = firing(stack);
-        alarms.retain(|(alarm, _)| !OF_THE_MACHINE.contains(&alarm.as_str()));
+        let alarms = firing_of_the_stack(stack);
         if alarms.is_empty() {
             return;
         }
         assert!(asked.elapsed() < A_MINUTE, "still firing a minute later: {alarms:?}");
         thread::sleep(BETWEEN_TWO_LOOKS);
     }
+}
+
+#[test]
+fn a_way_that_is_broken_between_parts_that_live_is_named_by_the_probe_alone() {
+    let mut stack = watched_stack();
+    everything_is_scraped(&stack);
+    nothing_fires(&stack);
+
+    // NGINX and the servers are well, but it looks for them where nobody is.
+    let broken = Instant::now();
+    let nowhere: String = (1..=3).map(|port| format!("server 127.0.0.1:{port};\n")).collect();
+    fs::write(stack.data().join("nginx/replicas.conf"), nowhere).unwrap();
+    signal(&stack, "NGINX", "HUP");
+    let named = ("ProbeFails".to_owned(), "nginx".to_owned());
+    all_fire_within_a_minute(&stack, &[(&named.0, &named.1)], broken);
+    assert_eq!(firing_of_the_stack(&stack), BTreeSet::from([named]));
+
+    // Takes over its own configuration again.
+    stack.up();
+    nothing_fires(&stack);
 }
 
 #[test]
@@ -80,6 +107,10 @@ fn whatever_dies_is_named_within_a_minute_and_no_longer_when_it_is_back() {
         ("WatcherDown", "watcher"),
         ("NoWatcherLeads", ""),
         ("ExporterDown", "node"),
+        ("ProbeFails", "nginx"),
+        ("ProbeFails", "serve-1"),
+        ("ProbeFails", "serve-2"),
+        ("ProbeFails", "serve-3"),
     ];
     all_fire_within_a_minute(&stack, &expected, broken);
     signal(&stack, "REPLICA_2", "CONT");

@@ -86,6 +86,7 @@ pub(crate) fn metrics(expression: &str) -> Vec<&str> {
         "minio_",
         "node_",
         "prometheus_",
+        "probe_",
     ];
     words.filter(|word| prefixes.iter().any(|prefix| word.starts_with(prefix))).collect()
 }

@@ -22,6 +22,7 @@ pub(crate) use killing::{Site, kill_publishers};
 pub(crate) use metrics::{Family, Metrics};
 pub(crate) use nation::{Nation, files, put_manifest};
 pub(crate) use programs::{Ran, Running, program};
+pub(crate) use sealed::sealed;
 pub(crate) use server::Server;
 pub(crate) use waiting::{Instants, eventually, within};
 pub(crate) use watcher::Watcher;

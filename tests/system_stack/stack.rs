@@ -63,7 +63,8 @@ impl Stack {
         .into();
         let wanted = if around == Around::Everything { "yes" } else { "no" };
         settings.extend(["WATCHER", "MONITORING"].map(|name| (name.to_owned(), wanted.to_owned())));
-        let exporters = ["NODE_EXPORTER", "NGINX_EXPORTER", "REDIS_EXPORTER", "POSTGRES_EXPORTER"];
+        let exporters =
+            ["NODE_EXPORTER", "NGINX_EXPORTER", "REDIS_EXPORTER", "POSTGRES_EXPORTER", "BLACKBOX_EXPORTER"];
         for name in ["NGINX", "NGINX_STATUS", "POSTGRES", "REDIS", "MINIO", "WATCHER", "PROMETHEUS"]
             .into_iter()
             .chain(exporters)

@@ -12,12 +12,12 @@ the_api_server_admits_every_overlay() {
 
 a_pod_that_would_be_root_is_refused() {
   local said
-  said=$(results run root --image=results-day:local --dry-run=server 2>&1) && fail "it was admitted"
-  [[ $said == *'violates PodSecurity "restricted'* ]] || fail "it was refused otherwise: $said"
+  said=$(results run root --image=results-day:local --dry-run=server 2>&1) && die "it was admitted"
+  [[ $said == *'violates PodSecurity "restricted'* ]] || die "it was refused otherwise: $said"
 }
 
 everything_comes_up() {
-  kubectl apply --server-side --filename="$work/local.yaml" >/dev/null
+  apply_overlay
   results rollout status statefulset/postgres statefulset/minio deployment/redis deployment/nginx --timeout=180s >/dev/null
 }
 
@@ -37,6 +37,14 @@ nobody_is_answered_before_a_release() {
   is "Content-Type" "$(header content-type)" application/problem+json
 }
 
+# As a board makes them that has results of its own; then they are taken away for those who are made up.
+the_tables_are_made_for_who_imports_results() {
+  job tables | sed 's/^/  /'
+  is "the number of students" "$(sql 'SELECT count(*) FROM students')" 0
+  job tables | sed 's/^/  /'
+  sql 'DROP OWNED BY results'
+}
+
 a_nation_is_seeded() {
   job seed --students "$STUDENTS" | sed 's/^/  /'
   is "the number of students" "$(sql 'SELECT count(*) FROM students')" "$STUDENTS"
@@ -48,7 +56,7 @@ three_pods_publish_in_parts_though_one_is_killed() {
   publishing=$!
   within 60 "the part" eval '[[ $(results get pods --selector="$part" --output=name) ]]'
   results delete pod --selector="$part" --grace-period=0 --force >/dev/null 2>&1
-  wait "$publishing" || fail "the publication failed: $(tail -n 3 "$work/parts.log")"
+  wait "$publishing" || die "the publication failed: $(tail -n 3 "$work/parts.log")"
   sed 's/^/  /' "$work/parts.log"
   job publish verify --database | sed 's/^/  /'
 }
@@ -73,7 +81,8 @@ all_replicas_serve_the_release() {
 
 a_roll_to_a_new_version_drops_no_request() {
   begin_load
-  results set image deployment/serve serve=results-day:next >/dev/null
+  edit_overlay results-day:local results-day:next
+  apply_overlay
   results rollout status deployment/serve --timeout=180s >/dev/null
   within 60 "the last pods' end" serves 3
   none_failed
@@ -99,11 +108,11 @@ a_drained_node_drops_no_request() {
   drain=$!
   within 20 "a closed node" eval '[[ $(kubectl get node node --output=jsonpath={.spec.unschedulable}) == true ]]'
   kubectl uncordon node >/dev/null
-  wait "$drain" || fail "it was not drained: $(tail -n 3 "$work/drain.log")"
+  wait "$drain" || die "it was not drained: $(tail -n 3 "$work/drain.log")"
   within 60 "other pods" serves 3
   none_failed
   for pod in $before; do
-    [[ " $(pods_of serve) " != *" $pod "* ]] || fail "$pod is still there"
+    [[ " $(pods_of serve) " != *" $pod "* ]] || die "$pod is still there"
   done
 }
 
@@ -124,7 +133,7 @@ a_killed_server_is_no_clients_trouble() {
   within 60 "three replicas that are ready" serves 3
   end_load
   echo "  $failures of $requests requests failed"
-  ((failures <= 1)) || fail "see $work/load.log"
+  ((failures <= 1)) || die "see $work/load.log"
 }
 
 without_the_database_the_unchanged_are_served_and_the_changed_are_not() {
@@ -137,11 +146,11 @@ without_the_database_the_unchanged_are_served_and_the_changed_are_not() {
   ask "/student/$changed.json"
   is "the status of the changed student" "$status" 503
   is "Cache-Control" "$(header cache-control)" no-store
-  [[ $(header retry-after) ]] || fail "there is no Retry-After"
+  [[ $(header retry-after) ]] || die "there is no Retry-After"
   ask "/student/$((changed + 100)).json"
   is "the status of an unchanged student" "$status" 200
   is "Cache-Status" "$(header cache-status)" 'results-day;hit'
-  serves 3 || fail "replicas left the rotation"
+  serves 3 || die "replicas left the rotation"
 }
 
 # It has written down what it knew.
@@ -150,7 +159,7 @@ a_server_that_dies_meanwhile_comes_back_and_still_knows_who_changed() {
   pod=$(pods_of serve | cut -d' ' -f2)
   kill_container "$pod"
   within 60 "three replicas that are ready" serves 3
-  every_replica_says '.changes.since_release == 1' || fail "the change is forgotten"
+  every_replica_says '.changes.since_release == 1' || die "the change is forgotten"
 }
 
 with_the_database_back_the_changed_are_answered() {
@@ -161,9 +170,17 @@ with_the_database_back_the_changed_are_answered() {
   is "Cache-Control" "$(header cache-control)" no-cache
 }
 
+a_front_that_is_taken_down_comes_back_with_the_overlay() {
+  results scale deployment/nginx --replicas=0 >/dev/null
+  within 60 "the end of the front" eval '[[ -z $(pods_of nginx) ]]'
+  apply_overlay
+  within 60 "an answer" is_answered_with /student/12345.json 200
+}
+
 of_two_watchers_one_leads_and_the_other_takes_over() {
   local first second
-  results scale deployment/watch --replicas=2 >/dev/null
+  edit_overlay 'replicas: 0' 'replicas: 2'
+  apply_overlay
   results rollout status deployment/watch --timeout=60s >/dev/null
   within 60 "the next release" every_replica_says '.release == 2 and .changes.since_release == 0'
   first=$(leader)
@@ -171,7 +188,7 @@ of_two_watchers_one_leads_and_the_other_takes_over() {
   results delete pod "$first" --grace-period=0 --force >/dev/null 2>&1
   within 90 "the release after that" every_replica_says '.release == 3 and .changes.since_release == 0'
   second=$(leader)
-  [[ $first != "$second" ]] || fail "$first still leads"
+  [[ $first != "$second" ]] || die "$first still leads"
 }
 leader() {
   local pod leaders=()
@@ -183,6 +200,49 @@ leader() {
   echo "${leaders[0]}"
 }
 
+# `kubectl scale` takes any number but 0 for its own.
+the_overlay_leaves_both_watchers_and_refuses_a_number_from_elsewhere() {
+  apply_overlay
+  is "the number of watchers" "$(number_of_watchers)" 2
+  results scale deployment/watch --replicas=1 >/dev/null
+  ! kubectl apply --server-side --filename="$work/local.yaml" >"$work/apply.log" 2>&1 || die "it was applied"
+  [[ $(<"$work/apply.log") == *'conflict with "kubectl"'* ]] || die "it was refused otherwise: $(tail -n 3 "$work/apply.log")"
+  results scale deployment/watch --replicas=2 >/dev/null
+  apply_overlay
+  is "the number of watchers" "$(number_of_watchers)" 2
+}
+number_of_watchers() { results get deployment watch --output=jsonpath='{.spec.replicas}'; }
+
+prometheus_finds_every_part_and_every_node_and_tries_the_front() {
+  local may space target
+  kubectl create namespace monitoring >/dev/null
+  kubectl label namespace monitoring pod-security.kubernetes.io/enforce=privileged >/dev/null
+  kubectl create configmap blackbox-exporter --namespace=monitoring --from-file="$root/infra/prometheus/blackbox.yml" >/dev/null
+  kubectl apply --server-side --kustomize="$here/monitoring" >/dev/null
+  kubectl --namespace=monitoring rollout status daemonset/node-exporter deployment/blackbox-exporter --timeout=60s >/dev/null
+  for space in "$namespace" monitoring; do
+    may=$(kubectl auth can-i list pods --namespace="$space" --as=system:serviceaccount:monitoring:prometheus) || true
+    is "whether Prometheus may list the pods of $space" "$may" yes
+  done
+  within 60 "the jobs" jobs_are "2 nginx 1 node 2 publish 3 serve"
+  while read -r _ target; do
+    curl --noproxy '*' -fs -m 2 -o "$work/figures" "http://$target" || die "http://$target does not answer"
+    grep -q '^# TYPE ' "$work/figures" || die "http://$target tells nothing"
+  done <"$work/targets"
+  target=$(kubectl --namespace=monitoring get service blackbox-exporter --output=jsonpath='{.spec.clusterIP}'):9115
+  curl --noproxy '*' -fs -m 5 -o "$work/figures" "http://$target/probe?module=release&target=http://nginx.$namespace.svc/release.json" ||
+    die "the blackbox exporter does not answer"
+  grep -qx 'probe_success 1' "$work/figures" || die "the blackbox exporter does not see the release through NGINX"
+}
+
+# As infra/prometheus/examples/kubernetes.yml finds them: `targets` has the job and the address of each.
+jobs_are() {
+  kubectl get pods --all-namespaces --output=json | jq -r '.items[] | .metadata.annotations as $told
+    | select($told."prometheus.io/scrape" == "true" and .status.phase == "Running")
+    | "\(.metadata.labels."app.kubernetes.io/name") \(.status.podIP):\($told."prometheus.io/port")\($told."prometheus.io/path")"' >"$work/targets"
+  [[ $(cut -d' ' -f1 "$work/targets" | sort | uniq -c | xargs) == "$1" ]]
+}
+
 collecting_is_there_and_rests() {
   is "whether the clock starts it" "$(results get cronjob collect --output=jsonpath='{.spec.suspend}')" true
   job collect | sed 's/^/  /'
@@ -192,5 +252,5 @@ no_pod_was_restarted_or_killed_for_its_memory() {
   local bad
   bad=$(results get pods --output=json | jq -r '.items[] | .metadata.name as $pod | .status.containerStatuses[]?
     | select(.lastState.terminated.reason == "OOMKilled" or .restartCount > 1) | $pod')
-  [[ -z $bad ]] || fail "$bad was"
+  [[ -z $bad ]] || die "$bad was"
 }

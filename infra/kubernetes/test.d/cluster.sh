@@ -1,38 +1,8 @@
 # shellcheck shell=bash
-# What the checks of infra/kubernetes/test ask and do; read by it.
+# What the checks of infra/kubernetes/test ask and do; read by it, after infra/images/engine.sh.
 
 namespace=results-day
 results() { kubectl --namespace "$namespace" "$@"; }
-
-fail() {
-  echo "infra/kubernetes/test: $check: $*" >&2
-  exit 1
-}
-
-# Waits until a command succeeds: within SECONDS, said as WHAT.
-within() {
-  local deadline=$((SECONDS + $1)) what=$2
-  shift 2
-  until "$@"; do
-    ((SECONDS < deadline)) || fail "$what has not come about in time"
-    sleep 0.2
-  done
-}
-
-# ---- Docker ----
-
-# An engine for this test alone, where none runs.
-start_engine() {
-  ! docker info >/dev/null 2>&1 || return 0
-  setsid dockerd >"$work/dockerd.log" 2>&1 &
-  engine=$!
-  within 60 "an engine that answers" docker info >/dev/null 2>&1
-}
-stop_engine() {
-  [[ $engine ]] || return 0
-  kill "$engine"
-  tail -s 0.2 --pid="$engine" -f /dev/null
-}
 
 # ---- Asking ----
 
@@ -49,7 +19,7 @@ is_answered_with() { ask "$1" && [[ $status == "$2" ]]; }
 # A header's value.
 header() { sed -n "s/^$1: //Ip" <<<"$head"; }
 
-is() { [[ $2 == "$3" ]] || fail "$1 is \"$2\" and should be \"$3\""; }
+is() { [[ $2 == "$3" ]] || die "$1 is \"$2\" and should be \"$3\""; }
 
 # ---- Load ----
 
@@ -81,12 +51,12 @@ end_load() {
   load=
   requests=$(jq '.metrics.http_reqs.count' "$work/load.json")
   failures=$(jq '.metrics.checks.fails' "$work/load.json")
-  ((requests > RATE)) || fail "only $requests requests were made; see $work/load.log"
+  ((requests > RATE)) || die "only $requests requests were made; see $work/load.log"
 }
 
 none_failed() {
   end_load
-  ((failures == 0)) || fail "$failures of $requests requests failed; see $work/load.log"
+  ((failures == 0)) || die "$failures of $requests requests failed; see $work/load.log"
   echo "  $requests requests under way meanwhile, none failed"
 }
 
@@ -101,6 +71,17 @@ kill_container() {
   ctr tasks kill --signal SIGKILL "${container#containerd://}"
   within 60 "the container's next start" eval \
     '[[ $(results get pod "$pod" --output=jsonpath={.status.containerStatuses[0].restartCount}) == 1 ]]'
+}
+
+# The overlay as its operator has it now, in local.yaml.
+apply_overlay() {
+  kubectl apply --server-side --filename="$work/local.yaml" >"$work/apply.log" 2>&1 ||
+    die "the overlay cannot be applied: $(tail -n 3 "$work/apply.log")"
+}
+# Writes something else in place of a line's end.
+edit_overlay() { # FROM TO
+  grep -q "$1\$" "$work/local.yaml" || die "the overlay has no $1"
+  sed -i "s|$1\$|$2|" "$work/local.yaml"
 }
 
 # Whether so many servers are ready, all of one version, and no other is left.

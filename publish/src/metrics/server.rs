@@ -16,12 +16,19 @@ use super::Record;
 pub async fn serve(address: SocketAddr, record: &Arc<Record>) -> anyhow::Result<()> {
     let listener = TcpListener::bind(address).await.with_context(|| format!("listening on {address}"))?;
     tracing::info!(address = %listener.local_addr()?, "listening for metrics");
-    let page = Arc::new(record.page());
+    let (page, watched) = (Arc::new(record.page()), record.clone());
     let routes = Router::new()
         .route("/metrics", get(async move || tell(&page)))
-        .route("/healthz", get(async || "alive\n"));
+        .route("/healthz", get(async move || alive(&watched)));
     tokio::spawn(axum::serve(listener, routes).into_future());
     Ok(())
+}
+
+fn alive(record: &Record) -> (StatusCode, &'static str) {
+    match record.status.hangs() {
+        false => (StatusCode::OK, "alive\n"),
+        true => (StatusCode::SERVICE_UNAVAILABLE, "nothing has moved for a quarter of an hour\n"),
+    }
 }
 
 fn tell(page: &Page) -> Response {

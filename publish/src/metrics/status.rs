@@ -1,4 +1,7 @@
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
 
 use jiff::Timestamp;
 
@@ -23,11 +26,27 @@ pub(super) struct Now {
     pub(super) trouble: Option<Part>,
     /// Nothing of what the database holds is published before somebody acts.
     pub(super) needs_a_person: bool,
+    /// When it last looked at anything.
+    moved: Option<Instant>,
     /// Since when changes wait to be published.
     pub(super) waiting_since: Option<Timestamp>,
 }
 
+/// A watcher that has not looked at anything for so long hangs: it looks every second, and a publication takes minutes
+/// where the store is slow.
+const HANGS: Duration = Duration::from_secs(15 * 60);
+
 impl Status {
+    /// It has come round to look again.
+    pub(crate) fn moved(&self) {
+        self.now().moved = Some(Instant::now());
+    }
+
+    /// Whether it should be started anew.
+    pub(super) fn hangs(&self) -> bool {
+        self.now().moved.is_some_and(|moved| moved.elapsed() > HANGS)
+    }
+
     /// Whoever loses the lead does not look at the store any more, and has nothing waiting.
     pub(crate) fn set_leading(&self, leading: bool) {
         let mut now = self.now();

@@ -4,6 +4,7 @@ use anyhow::bail;
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use results_day::{
+    log::for_a_log,
     progress,
     release::{AttemptPlan, Manifest, Part, PartReport, ReleaseError, ReleaseStore, ShardKey},
     source::{ExportedSnapshot, Source, SourceError},
@@ -51,7 +52,7 @@ pub async fn commit(
             Ok(Some(outcome)) => return Ok(outcome),
             Ok(None) => {}
             Err(error) if is_lost(&error) => {
-                tracing::warn!(error = format!("{error:#}"), "the snapshot was lost; starting over");
+                tracing::warn!(error = for_a_log(&error), "the snapshot was lost; starting over");
             }
             Err(error) => return Err(error),
         }
@@ -100,6 +101,7 @@ impl Attempt<'_> {
         store.open_attempt(&said).await?;
         let reports = match (self.gather(&said, snapshot.as_mut()).await?, up_to_date) {
             (Gathered::Overtaken, _) => {
+                self.work.races_lost.add(1);
                 tracing::warn!(
                     "another publisher committed release {} first; starting over on top of it",
                     said.number()
@@ -120,6 +122,7 @@ impl Attempt<'_> {
         };
         // All is read: who waits for the tables may have them.
         drop(snapshot);
+        self.work.shards_kept.add(plan.keep.len() as u64);
         let mut shards = plan.keep;
         shards.extend(shards_of(reports, &said, width, &shares, base)?);
         shards.sort_unstable_by_key(|shard| shard.key.prefix);

@@ -88,6 +88,7 @@ impl Follower {
     /// Follows until the lead is lost. It may be dropped at any instant, and called again.
     pub(super) async fn follow(&mut self, lead: &Lead, trouble: &mut Trouble) -> SourceError {
         loop {
+            self.record.status.moved();
             let error = match self.step().await {
                 Ok(pause) => {
                     trouble.over();

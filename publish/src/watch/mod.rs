@@ -82,6 +82,7 @@ async fn lead_again_and_again(
 async fn stand_by(source: &dyn Source, trouble: &mut Trouble, record: &Record) -> Box<dyn Leadership> {
     let mut told = false;
     loop {
+        record.status.moved();
         let pause = match source.lead().await {
             Ok(Some(leadership)) => return leadership,
             Ok(None) => {

@@ -1,6 +1,7 @@
 use std::{sync::Arc, time::Duration};
 
 use results_day::{
+    log::for_a_log,
     release::{EmbargoError, ReleaseError},
     source::SourceError,
 };
@@ -39,7 +40,7 @@ impl Trouble {
         };
         status.set_trouble(part);
         if self.told != Some(what) {
-            tracing::error!(error = format!("{error:#}"), "{what} failed; it is tried again until it works");
+            tracing::error!(error = for_a_log(error), "{what} failed; it is tried again until it works");
             self.told = Some(what);
         }
         let pause = self.pause;

@@ -3,6 +3,7 @@
 mod health;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod heap;
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod profile;
 mod scrape;
 mod seconds;
@@ -22,9 +23,9 @@ pub(crate) fn routes(shared: &'static Shared, runtimes: Arc<Runtimes>, page: Pag
         .route("/healthz", get(async || "alive\n"))
         .route("/readyz", get(async move || health::ready(shared)))
         .route("/metrics", get(scrape::scrape).with_state(Arc::new(page)))
-        .route("/debug/pprof/profile", get(profile::profile))
         .route("/debug/tasks", get(tasks::tasks).with_state(runtimes));
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    let routes = routes.route("/debug/heap", get(heap::heap));
+    let routes =
+        routes.route("/debug/heap", get(heap::heap)).route("/debug/pprof/profile", get(profile::profile));
     routes
 }

@@ -21,6 +21,8 @@ use crate::release_cache::{CacheDirectory, Stamp};
 pub(crate) struct Remembered {
     directory: Arc<CacheDirectory>,
     state: Mutex<State>,
+    /// Held by whoever writes: two at once would be in each other's way.
+    writing: Mutex<()>,
 }
 
 /// `embargo.json` in the cache directory.
@@ -78,7 +80,7 @@ impl Remembered {
                  clock"
             );
         }
-        Self { directory, state: Mutex::new(state) }
+        Self { directory, state: Mutex::new(state), writing: Mutex::default() }
     }
 
     /// The gate as earlier servers left it for this data set, whose hour is now known. `None` where nothing was held back
@@ -119,12 +121,19 @@ impl Remembered {
     /// Takes note of how things stand. Whether there is something to write.
     pub(super) fn note(&self, data_set: &str, gate: Gate) -> bool {
         let mut state = self.state();
-        let mut record = state.record.clone();
         match gate.since() {
-            None => record.open(data_set),
-            Some(since) => record.hold_back(since),
+            None if state.record.has_opened(data_set) => state.is_due(),
+            // Whoever waits has taken its beginning from the record, or begins it.
+            Some(since) if state.record.is_since(since) => state.is_due(),
+            since => {
+                let mut record = state.record.clone();
+                match since {
+                    None => record.open(data_set),
+                    Some(since) => record.hold_back(since),
+                }
+                state.take(record)
+            }
         }
-        state.take(record)
     }
 
     /// Looks whether the file is still what was written.
@@ -136,8 +145,15 @@ impl Remembered {
 
     /// Blocks until what was noted is on disk, or cannot be.
     pub(crate) fn write(&self) {
-        let record = self.state().record.clone();
-        // Written without the lock: nobody waits for a disk.
+        let _alone = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let record = {
+            let state = self.state();
+            if !state.unwritten {
+                return;
+            }
+            state.record.clone()
+        };
+        // Written without the lock of the state: nobody waits for a disk.
         let written = self.directory.write_embargo(&record);
         let mut state = self.state();
         match written {
@@ -166,6 +182,10 @@ impl State {
     fn take(&mut self, record: Record) -> bool {
         self.unwritten |= record != self.record;
         self.record = record;
+        self.is_due()
+    }
+
+    fn is_due(&self) -> bool {
         self.unwritten && self.failed.is_none_or(|failed| failed.elapsed() > NEXT_TRY)
     }
 }
@@ -180,6 +200,10 @@ impl Record {
             self.opened.push(data_set.to_owned());
             self.opened.drain(..self.opened.len().saturating_sub(OPENED));
         }
+    }
+
+    fn is_since(&self, since: Moment) -> bool {
+        self.held_back.as_ref().is_some_and(|held_back| held_back.wall == since.wall)
     }
 
     /// The first time counts, until the machine is started anew.

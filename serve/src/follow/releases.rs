@@ -131,12 +131,12 @@ impl ReleaseFollower {
         }
         let Some(manifest) = self.newer(current).await? else { return Ok(()) };
         let not_before = manifest.not_before;
-        self.hear(&manifest).await;
         if current.is_some() {
             // It may take long to come, and its hour may be later than the one that is waited for, also where everything
             // was seeded anew meanwhile.
             self.shared.update(|serving| serving.gate = serving.gate.postponed(not_before, Moment::now()));
         }
+        self.hear(&manifest).await;
         let release = self.directory.fetch(manifest, current, &self.store).await?;
         self.switch_to(release, not_before);
         Ok(())

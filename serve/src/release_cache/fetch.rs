@@ -1,8 +1,10 @@
 use std::{collections::HashMap, sync::Arc};
 
-use bytes::Bytes;
 use futures::{FutureExt, StreamExt, TryStreamExt, future, stream};
-use results_day::release::{Manifest, ReleaseStore, ShardEntry};
+use results_day::{
+    release::{Manifest, ReleaseStore, ShardEntry},
+    shard::Shard,
+};
 
 use super::{CacheDirectory, CacheError, LoadedRelease, loaded::Held, memory};
 
@@ -98,21 +100,19 @@ impl CacheDirectory {
             Ok(None) => {}
             Err(error) => tracing::warn!(%error, "a cached shard is unusable; fetching it again"),
         }
-        let blob = store.shard_bytes(entry).await?;
-        self.keep(entry, blob).await
+        let (blob, wanted) = (store.shard_bytes(entry).await?, entry.clone());
+        let shard = blocking(move || wanted.open(memory::hold(&blob))).await??;
+        self.keep(entry, shard).await
     }
 
-    /// Holds a shard, whose bytes are right, and writes it for the next start, if that is possible.
-    pub(super) async fn keep(self: &Arc<Self>, entry: &ShardEntry, blob: Bytes) -> Result<Held, CacheError> {
+    /// Writes a shard, whose bytes are right, for the next start, if that is possible.
+    pub(super) async fn keep(self: &Arc<Self>, entry: &ShardEntry, shard: Shard) -> Result<Held, CacheError> {
         let (directory, entry) = (self.clone(), entry.clone());
-        blocking(move || {
-            let shard = entry.open(memory::hold(&blob))?;
-            Ok(match directory.write_shard(&entry, &blob) {
-                Ok(stamp) => Held::on_disk(shard, stamp),
-                Err(error) => Held::in_memory_only(shard, &error.to_string()),
-            })
+        blocking(move || match directory.write_shard(&entry, shard.blob()) {
+            Ok(stamp) => Held::on_disk(shard, stamp),
+            Err(error) => Held::in_memory_only(shard, &error.to_string()),
         })
-        .await?
+        .await
     }
 }
 

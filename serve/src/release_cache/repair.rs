@@ -65,7 +65,7 @@ impl CacheDirectory {
         let held = match condition {
             Condition::Whole => held,
             Condition::Damaged => self.find(&entry, store).await?,
-            Condition::NotOnDisk => self.keep(&entry, held.shard.blob().clone()).await?,
+            Condition::NotOnDisk => self.keep(&entry, held.shard).await?,
         };
         Ok((held, condition))
     }

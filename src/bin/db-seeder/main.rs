@@ -21,6 +21,9 @@ use metrics::Done;
 /// The same --seed and --students give the same rows on every machine. A database that is complete is left
 /// as it is, one that is half seeded with the same plan is finished, and one that holds anything else is
 /// refused. Once the database is complete the cache is filled from it, as far as it is not filled yet.
+///
+/// With --tables-only it fills nothing: import the results into the tables, in one transaction or before the first
+/// publication.
 #[derive(Parser)]
 #[command(name = "db-seeder", version)]
 struct Arguments {
@@ -46,6 +49,10 @@ struct Arguments {
     /// Which nation
     #[arg(long, env = "SEED", value_name = "NUMBER", default_value_t = 1)]
     seed: u64,
+
+    /// Creates the tables and their change log and no student, for results of one's own
+    #[arg(long, conflicts_with = "cache")]
+    tables_only: bool,
 
     /// The file in which to tell how it went, for node exporter's textfile collector
     ///
@@ -91,9 +98,12 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
 }
 
 async fn fill(arguments: Arguments, done: &Done) -> anyhow::Result<()> {
-    let Arguments { database, cache, students, seed, .. } = arguments;
+    let Arguments { database, cache, students, seed, tables_only, .. } = arguments;
     let source = source::connect(&database)?;
     let started = Instant::now();
+    if tables_only {
+        return make_tables(source.as_ref(), done).await.map(|said| println!("{said}"));
+    }
     let filled = fill_database(source.as_ref(), SeedPlan { seed, students, batch: BATCH }, done).await;
     done.loading_took(started.elapsed());
     println!("{}", filled?);
@@ -123,6 +133,19 @@ async fn fill_database(source: &dyn Source, plan: SeedPlan, done: &Done) -> anyh
         "seeded {loading} students ({there} were there) into {database} in {seconds:.1} s, {:.0} a second",
         f64::from(loading) / seconds
     ))
+}
+
+/// A nation of nobody: what is imported into it is a change like any other, and may be published at once.
+async fn make_tables(source: &dyn Source, done: &Done) -> anyhow::Result<String> {
+    let nobody = SeedPlan { seed: 0, students: 0, batch: BATCH };
+    let said = match source.begin(nobody).await? {
+        Seeded::Complete => "has its tables already; nothing to do",
+        Seeded::Missing(none) => {
+            load::load(source, nobody.seed, none, &indicatif::ProgressBar::hidden(), done).await?;
+            "has its tables, which are empty"
+        }
+    };
+    Ok(format!("{} {said}", source.place()))
 }
 
 async fn fill_cache(source: &dyn Source, url: &str, done: &Done) -> anyhow::Result<String> {

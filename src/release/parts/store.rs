@@ -4,7 +4,11 @@ use object_store::{Error, ObjectStoreExt, path::Path};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
-    super::{Attempt, FORMAT, ReleaseError, ReleaseStore},
+    super::{
+        Attempt, FORMAT, ReleaseError, ReleaseStore,
+        retry::{BLIP, retried},
+        seal::{seal, unseal},
+    },
     AttemptPlan, FOLDER, Part, PartReport,
 };
 
@@ -69,13 +73,17 @@ impl ReleaseStore {
     /// Creates an object unless it is there.
     async fn create_json(&self, path: &Path, fields: &impl Serialize) -> Result<(), ReleaseError> {
         let json = serde_json::to_vec(fields).map_err(|error| different(path, error.to_string()))?;
-        match self.create(path, json.into()).await {
+        match self.create(path, seal(json).into()).await {
             Ok(()) | Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => Ok(()),
             Err(error) => Err(ReleaseError::store("writing", path)(error)),
         }
     }
 
     async fn read_json<T: DeserializeOwned>(&self, path: &Path) -> Result<Option<T>, ReleaseError> {
+        retried(BLIP, || self.read_json_once(path)).await
+    }
+
+    async fn read_json_once<T: DeserializeOwned>(&self, path: &Path) -> Result<Option<T>, ReleaseError> {
         let found = match self.objects.get(path).await {
             Err(Error::NotFound { .. }) => return Ok(None),
             found => found.map_err(ReleaseError::store("reading", path))?,
@@ -84,7 +92,7 @@ impl ReleaseStore {
             return Err(different(path, format!("{} bytes are more than it can have", found.meta.size)));
         }
         let json: Bytes = found.bytes().map_err(ReleaseError::store("reading", path)).await?;
-        let fields = serde_json::from_slice(&json);
+        let fields = unseal(&json).and_then(|object| Ok(serde_json::from_slice(&object)?));
         fields.map(Some).map_err(|error| different(path, error.to_string()))
     }
 }

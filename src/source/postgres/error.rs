@@ -17,6 +17,8 @@ impl From<sqlx::Error> for SourceError {
         match (&*code, code.get(..2).unwrap_or_default()) {
             // undefined_table
             ("42P01", _) => Self::Unusable("the database holds no results; run db-seeder first".to_owned()),
+            // idle_in_transaction_session_timeout, idle_session_timeout: the session is gone.
+            ("25P03" | "57P05", _) => Self::Unavailable(error.to_string()),
             // Connection exceptions, transactions rolled back, insufficient resources, lock not available, an
             // operator's intervention, system errors: all can be over the next time.
             (_, "08" | "40" | "53" | "55" | "57" | "58") => Self::Unavailable(error.to_string()),

@@ -37,8 +37,8 @@ pub(super) async fn profile(uri: Uri) -> Response {
     };
     tokio::time::sleep(duration).await;
     // Names are looked up in the program's file, which takes a while.
+    let samples = sampler.stop();
     let made = tokio::task::spawn_blocking(move || {
-        let samples = sampler.stop();
         pprof::write(&symbols::Symbols::of(&samples), &samples, begun, duration)
     });
     match made.await {

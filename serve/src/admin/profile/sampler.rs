@@ -109,7 +109,7 @@ extern "C" fn interrupted(_signal: c_int) {
     };
     #[expect(unsafe_code, reason = "the safe form takes a lock, which an interrupted thread may hold")]
     // SAFETY: it must not run at once with what changes the tables that it walks by. The C library keeps these, for what
-    // it has loaded, and finds them without a lock; and nothing looks up names by this library.
+    // it has loaded, and finds them without a lock (glibc 2.35 and newer); and nothing looks up names by this library.
     unsafe {
         backtrace::trace_unsynchronized(each);
     }
