@@ -6,15 +6,15 @@ use super::Page;
 use crate::whole;
 
 /// Writes what a run tells to the file at `path`, whole or not at all, on top of what earlier runs told there: counters
-/// go on, and what this run knows nothing of stays. So one file can tell of all runs of a program on a machine. An empty
-/// file beside it keeps them apart.
+/// go on, and what this run knows nothing of stays. So one file can tell of all runs of a program on a machine.
 ///
 /// A file that is missing or is something else is the beginning of a new one.
 pub fn write(path: &Path, page: &Page) -> io::Result<()> {
     let text = page.text().map_err(io::Error::other)?;
     // Runs that end in the same instant, as the parts of a publication do, go on from one another.
-    let lock = fs::File::create(path.with_extension("lock"))?;
-    lock.lock()?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = fs::File::open(folder)?;
+    folder.lock()?;
     let earlier = fs::read_to_string(path).unwrap_or_default();
     whole::write(path, Told::read(&earlier).continued(&Told::read(&text)).to_string().as_bytes())
 }
