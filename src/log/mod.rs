@@ -92,16 +92,28 @@ impl fmt::Display for LogFormat {
 /// Where the rest is to be had.
 const NAMED: &str = "with --log-format text the program names it";
 
-/// What a log may hold of an error: all of it, unless it may name a student.
+/// What a log may hold of an error: all of it, down to what may name a student.
 pub fn for_a_log(error: &anyhow::Error) -> String {
-    let told = error.chain().find_map(|error| {
-        let release = error.downcast_ref().map(ReleaseError::for_a_log);
-        release.or_else(|| match error.downcast_ref() {
-            Some(SourceError::InvalidRow { .. }) => Some(format!("a row is invalid; {NAMED}")),
-            _ => error.is::<ShardError>().then(|| format!("a shard is damaged; {NAMED}")),
-        })
-    });
-    told.unwrap_or_else(|| format!("{error:#}"))
+    let mut told = Vec::new();
+    for cause in error.chain() {
+        if let Some(unnamed) = without_a_name(cause) {
+            told.push(unnamed);
+            break;
+        }
+        told.push(cause.to_string());
+    }
+    told.join(": ")
+}
+
+/// What is said instead of what may name a student; `None` for what names nobody.
+fn without_a_name(error: &(dyn std::error::Error + 'static)) -> Option<String> {
+    if let Some(error) = error.downcast_ref::<ReleaseError>() {
+        return Some(error.for_a_log());
+    }
+    if let Some(SourceError::InvalidRow { .. }) = error.downcast_ref() {
+        return Some(format!("a row is invalid; {NAMED}"));
+    }
+    error.is::<ShardError>().then(|| format!("a shard is damaged; {NAMED}"))
 }
 
 /// Logs where a panic happened, as any other error, and not what it says: that may hold an id.
@@ -139,7 +151,7 @@ mod tests {
         };
         for error in [anyhow::Error::new(invalid), different.into()] {
             let told = for_a_log(&error.context("reading the students"));
-            assert!(!told.contains("7654321"), "{told}");
+            assert!(told.starts_with("reading the students: ") && !told.contains("7654321"), "{told}");
         }
         let error = anyhow::anyhow!("refused").context("no connection");
         assert_eq!(for_a_log(&error), "no connection: refused");
