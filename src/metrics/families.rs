@@ -1,5 +1,6 @@
 use std::fmt;
 
+use jiff::Timestamp;
 use prometheus_client::{
     encoding::{DescriptorEncoder, EncodeGaugeValue, MetricEncoder, NoLabelSet},
     metrics::MetricType,
@@ -8,6 +9,11 @@ use prometheus_client::{
 /// Families of metrics that are being told. Each is told once, with all of its series.
 #[derive(Debug)]
 pub struct Families<'a>(DescriptorEncoder<'a>);
+
+/// Seconds since 1970, with milliseconds; 0 for what never was.
+pub fn seconds(instant: Option<Timestamp>) -> f64 {
+    instant.map_or(0.0, |instant| instant.as_millisecond() as f64 / 1e3)
+}
 
 /// A label's name and its value. No value is ever a student's id or name, or anything else that grows.
 pub type Label<'a> = (&'static str, &'a str);

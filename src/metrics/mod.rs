@@ -11,6 +11,6 @@ mod page;
 mod process;
 mod textfile;
 
-pub use families::{Families, Label, Observed};
+pub use families::{Families, Label, Observed, seconds};
 pub use page::{CONTENT_TYPE, Page};
 pub use textfile::write as write_textfile;

@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use jiff::Timestamp;
-use results_day::metrics::Families;
+use results_day::metrics::{Families, seconds};
 
 use super::{
     Part, Record,
@@ -155,9 +154,4 @@ fn tell_of_work(record: &Record, families: &mut Families<'_>) -> fmt::Result {
     counters
         .into_iter()
         .try_for_each(|(name, help, counter)| families.counter(name, help, [([], counter.get())]))
-}
-
-/// Seconds since 1970, with milliseconds; 0 for what never was.
-fn seconds(instant: Option<Timestamp>) -> f64 {
-    instant.map_or(0.0, |instant| instant.as_millisecond() as f64 / 1e3)
 }

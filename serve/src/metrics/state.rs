@@ -3,7 +3,10 @@
 use std::{fmt, time::SystemTime};
 
 use jiff::Timestamp;
-use results_day::{metrics::Families, source::Connections};
+use results_day::{
+    metrics::{Families, seconds},
+    source::Connections,
+};
 
 use crate::{
     admin,
@@ -186,9 +189,4 @@ pub(super) fn tell_of_the_database(
 
 fn yes(so: bool) -> u64 {
     u64::from(so)
-}
-
-/// Seconds since 1970, with milliseconds; 0 for what never was.
-fn seconds(instant: Option<Timestamp>) -> f64 {
-    instant.map_or(0.0, |instant| instant.as_millisecond() as f64 / 1e3)
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use jiff::Timestamp;
-use results_day::metrics::{Families, Page, write_textfile};
+use results_day::metrics::{Families, Page, seconds, write_textfile};
 
 /// What this run has done, also where it fails.
 #[derive(Debug, Default)]
@@ -53,7 +53,7 @@ impl Done {
             true if students + documents > 0 => "seeded",
             true => "unchanged",
         };
-        let now = Timestamp::now().as_millisecond() as f64 / 1e3;
+        let now = seconds(Some(Timestamp::now()));
         families.gauge(
             "seeder_build_info",
             "The version of db-seeder.",
