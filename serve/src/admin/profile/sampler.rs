@@ -10,11 +10,13 @@ use std::{
     fs, io,
     ops::Range,
     ptr,
-    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+    sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+    thread,
     time::Duration,
 };
 
-/// The stacks that were met, innermost address first, and how often each was.
+/// The stacks that were met, innermost address first, and how often each was. Those that found no room are counted
+/// without a stack.
 pub(super) type Samples = HashMap<Vec<usize>, u64>;
 
 /// A profile that is being taken. There is one at a time; dropped, it ends.
@@ -28,13 +30,23 @@ pub(super) const PERIOD: Duration = Duration::from_millis(10);
 const DEPTH: usize = 128;
 
 /// Addresses of all samples together, each sample with its length before it. A sample of `serve` has about 40, so this
-/// is enough for 60 s of four processors; later samples are left out. Memory that was never written to takes no room.
+/// is enough for 60 s of four processors. Memory that was never written to takes no room.
 const ROOM: usize = 1 << 20;
+
+/// How long whoever has been interrupted is left to write his note, before it is looked again whether he has.
+const MOMENT: Duration = Duration::from_millis(1);
 
 static NOTES: [AtomicUsize; ROOM] = [const { AtomicUsize::new(0) }; ROOM];
 static WRITTEN: AtomicUsize = AtomicUsize::new(0);
 static TAKEN: AtomicBool = AtomicBool::new(false);
-/// Where the kernel's own code lies in this program. Its unwinding tables are wrong on some systems: nobody walks past it.
+/// Whether whoever is interrupted is to take a note.
+static NOTING: AtomicBool = AtomicBool::new(false);
+/// How many have been interrupted and are not done.
+static INTERRUPTED: AtomicUsize = AtomicUsize::new(0);
+/// Samples that found no room.
+static LEFT_OUT: AtomicU64 = AtomicU64::new(0);
+/// Where the code lies that the kernel maps into every program (the vDSO). Its unwinding tables are wrong on some
+/// systems: nobody walks past it.
 static KERNEL: [AtomicUsize; 2] = [const { AtomicUsize::new(0) }; 2];
 
 impl Sampler {
@@ -47,10 +59,11 @@ impl Sampler {
         let kernel = kernels_code().unwrap_or_default();
         KERNEL[0].store(kernel.start, Ordering::Relaxed);
         KERNEL[1].store(kernel.end, Ordering::Relaxed);
-        WRITTEN.store(0, Ordering::Relaxed);
         // What is done for the first time only, such as loading the unwinder, is done before anybody is interrupted.
+        NOTING.store(true, Ordering::SeqCst);
         interrupted(libc::SIGPROF);
         WRITTEN.store(0, Ordering::Relaxed);
+        LEFT_OUT.store(0, Ordering::Relaxed);
         handle()?;
         tick(PERIOD)?;
         Ok(Some(sampler))
@@ -58,19 +71,20 @@ impl Sampler {
 
     /// Ends the profile: what was met.
     pub(super) fn stop(self) -> Samples {
-        // Without a clock nobody is interrupted; one who was is done by the time that anybody starts to read.
-        let _stopped = tick(Duration::ZERO);
+        end();
         let mut samples = Samples::new();
         let mut at = 0;
-        let written = WRITTEN.load(Ordering::Acquire).min(ROOM);
+        let written = WRITTEN.load(Ordering::Relaxed);
         while at < written {
             let length = NOTES[at].load(Ordering::Relaxed);
             let end = (at + 1).saturating_add(length).min(written);
             let stack: Vec<_> = NOTES[at + 1..end].iter().map(|note| note.load(Ordering::Relaxed)).collect();
-            if !stack.is_empty() {
-                *samples.entry(stack).or_default() += 1;
-            }
+            *samples.entry(stack).or_default() += 1;
             at = end;
+        }
+        let left_out = LEFT_OUT.load(Ordering::Relaxed);
+        if left_out > 0 {
+            *samples.entry(Vec::new()).or_default() += left_out;
         }
         samples
     }
@@ -78,14 +92,32 @@ impl Sampler {
 
 impl Drop for Sampler {
     fn drop(&mut self) {
-        let _stopped = tick(Duration::ZERO);
+        end();
         TAKEN.store(false, Ordering::Release);
     }
 }
 
-/// What the kernel calls in whichever thread it interrupts: notes the stack below. It is one function, because the
-/// stack below is known by it.
+/// Stops the clock, and waits until every note is whole. Whoever is interrupted waits for nobody, so all come to an end;
+/// a signal that is delivered after that finds that nothing is to be noted.
+fn end() {
+    let _stopped = tick(Duration::ZERO);
+    NOTING.store(false, Ordering::SeqCst);
+    while INTERRUPTED.load(Ordering::SeqCst) > 0 {
+        thread::sleep(MOMENT);
+    }
+}
+
+/// What the kernel calls in whichever thread it interrupts.
 extern "C" fn interrupted(_signal: c_int) {
+    INTERRUPTED.fetch_add(1, Ordering::SeqCst);
+    if NOTING.load(Ordering::SeqCst) {
+        note();
+    }
+    INTERRUPTED.fetch_sub(1, Ordering::SeqCst);
+}
+
+/// Notes the stack below the handler, which is known by the handler's address.
+fn note() {
     let handler = interrupted as extern "C" fn(c_int) as usize;
     let kernel = KERNEL[0].load(Ordering::Relaxed)..KERNEL[1].load(Ordering::Relaxed);
     let (mut stack, mut length) = ([0; DEPTH], 0);
@@ -114,13 +146,14 @@ extern "C" fn interrupted(_signal: c_int) {
         backtrace::trace_unsynchronized(each);
     }
     let end = |at: usize| at.checked_add(length + 1).filter(|end| *end <= ROOM);
-    if let Ok(at) = WRITTEN.fetch_update(Ordering::AcqRel, Ordering::Relaxed, end)
-        && let Some((first, others)) = NOTES.get(at..=at + length).and_then(<[_]>::split_first)
-    {
-        first.store(length, Ordering::Relaxed);
-        for (note, address) in others.iter().zip(stack) {
-            note.store(address, Ordering::Relaxed);
-        }
+    let at = WRITTEN.fetch_update(Ordering::Relaxed, Ordering::Relaxed, end).ok();
+    let Some((first, others)) = at.and_then(|at| NOTES.get(at..=at + length)?.split_first()) else {
+        LEFT_OUT.fetch_add(1, Ordering::Relaxed);
+        return;
+    };
+    first.store(length, Ordering::Relaxed);
+    for (note, address) in others.iter().zip(stack) {
+        note.store(address, Ordering::Relaxed);
     }
 }
 
@@ -144,7 +177,7 @@ fn tick(period: Duration) -> io::Result<()> {
     if set == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Where the kernel has mapped its own code, as far as it says so.
+/// Where the kernel has mapped the vDSO, as far as it says so.
 fn kernels_code() -> Option<Range<usize>> {
     let maps = fs::read_to_string("/proc/self/maps").ok()?;
     let (start, end) =
@@ -158,9 +191,20 @@ mod tests {
     use super::*;
     use std::time::Instant;
 
+    /// A profile that is being taken by nobody else: the tests run at once.
+    fn begun() -> Sampler {
+        let asked = Instant::now();
+        loop {
+            if let Some(sampler) = Sampler::start().unwrap() {
+                return sampler;
+            }
+            assert!(asked.elapsed() < Duration::from_secs(60));
+        }
+    }
+
     #[test]
     fn whoever_computes_is_met_and_one_profile_is_taken_at_a_time() {
-        let sampler = Sampler::start().unwrap().unwrap();
+        let sampler = begun();
         assert!(Sampler::start().unwrap().is_none());
         let begun = Instant::now();
         let mut sum = 0_u64;
@@ -170,8 +214,18 @@ mod tests {
         let samples = sampler.stop();
         assert!(samples.values().sum::<u64>() > 10, "{samples:?}");
         assert!(samples.keys().all(|stack| stack.len() <= DEPTH));
-        let again = Sampler::start().unwrap();
-        assert!(again.is_some());
+    }
+
+    #[test]
+    fn what_finds_no_room_is_counted_without_a_stack() {
+        let sampler = begun();
+        tick(Duration::ZERO).unwrap();
+        WRITTEN.store(ROOM, Ordering::SeqCst);
+        let before = LEFT_OUT.load(Ordering::SeqCst);
+        interrupted(libc::SIGPROF);
+        assert_eq!(LEFT_OUT.load(Ordering::SeqCst), before + 1);
+        WRITTEN.store(0, Ordering::SeqCst);
+        assert_eq!(sampler.stop(), [(Vec::new(), before + 1)].into());
     }
 
     #[test]

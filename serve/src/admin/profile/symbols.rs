@@ -28,6 +28,8 @@ pub(super) struct Code {
     /// Where in the file it starts.
     pub(super) offset: u64,
     pub(super) path: String,
+    /// The file has been replaced or removed since: what lies at the path now is another one.
+    deleted: bool,
     /// By what the same file is known again elsewhere.
     pub(super) build_id: String,
 }
@@ -59,9 +61,20 @@ impl Code {
         let executed = fields.next()?.contains('x');
         let offset = u64::from_str_radix(fields.next()?, 16).ok()?;
         let path = fields.nth(2)?.to_owned();
+        let deleted = fields.next() == Some("(deleted)");
         let address = |text| usize::from_str_radix(text, 16).ok();
         let addresses = address(start)?..address(end)?;
-        executed.then_some(Self { addresses, offset, path, build_id: String::new() })
+        executed.then_some(Self { addresses, offset, path, deleted, build_id: String::new() })
+    }
+
+    /// The very file that is mapped here, as long as it can be had: the program's own for as long as it runs.
+    fn open(&self) -> Option<File> {
+        if !self.deleted {
+            return File::open(&self.path).ok();
+        }
+        let program = fs::read_link("/proc/self/exe").ok()?;
+        let is_the_program = program.to_str()?.strip_suffix(" (deleted)")? == self.path;
+        is_the_program.then(|| File::open("/proc/self/exe").ok())?
     }
 
     /// Finds the functions at those of the addresses that lie here.
@@ -73,7 +86,7 @@ impl Code {
         if addresses.range(self.addresses.clone()).next().is_none() {
             return Ok(());
         }
-        let Ok(file) = File::open(&self.path) else { return Ok(()) };
+        let Some(file) = self.open() else { return Ok(()) };
         let cache = ReadCache::new(file);
         let file = ElfFile64::<object::Endianness, _>::parse(&cache)?;
         if let Some(build_id) = file.build_id()? {
@@ -111,6 +124,15 @@ impl Code {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_library_that_was_replaced_is_not_taken_for_the_new_one() {
+        let line = "7f00-7f10 r-xp 00001000 fe:00 1234    /usr/lib/libc.so.6";
+        assert!(!Code::parse(line).unwrap().deleted);
+        let code = Code::parse(&format!("{line} (deleted)")).unwrap();
+        assert_eq!((code.path.as_str(), code.deleted), ("/usr/lib/libc.so.6", true));
+        assert!(code.open().is_none());
+    }
 
     #[test]
     fn functions_of_the_program_and_of_its_libraries_have_their_names() {
