@@ -7,7 +7,7 @@ mod system;
 
 use std::time::{Duration, Instant};
 
-use system::{Nation, Server, within};
+use system::{Nation, Server, eventually, within};
 
 const FROM_DATABASE: &str = "results-day;fwd=stale;detail=database";
 const FROM_CACHE: &str = "results-day;fwd=stale;detail=cache";
@@ -216,4 +216,21 @@ fn a_corrected_student_is_read_from_the_database_once_for_each_correction() {
     });
     assert_eq!(server.serves(9, &nation.document(9)), FROM_DATABASE);
     assert_eq!(server.serves(9, &nation.document(9)), FROM_CACHE);
+}
+
+#[test]
+fn that_somebody_is_not_there_is_kept_of_those_only_who_were_deleted() {
+    let nation = Nation::published();
+    let server = nation.serve().serving(1);
+    nation.edit("DELETE FROM students WHERE id = 9", []);
+    eventually("the deletion is known", || {
+        (server.get("/release.json").json()["changes"]["since_release"] == 1).then_some(())
+    });
+    let hits = || server.metrics().value("serve_live_cache_total{result=\"hit\"}");
+    for (path, hits_then) in [("/student/999999", 0.0), ("/student/9", 1.0)] {
+        for _ in 0..2 {
+            assert_eq!(server.get(path).problem(), "unknown-student", "{path}");
+        }
+        assert_eq!(hits(), hits_then, "{path}");
+    }
 }

@@ -48,6 +48,17 @@ type Found = Result<Answer, Refusal>;
 /// A look-up that any number of askers wait for.
 type LookUp = SharedFuture<BoxFuture<'static, Found>>;
 
+/// Why the live path is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reason {
+    /// Whoever asked wanted it so.
+    Asked,
+    /// The student has changed since the release.
+    Changed,
+    /// The release holds the student, and this server's copy of it is broken.
+    Damaged,
+}
+
 /// What is true of a student now.
 #[derive(Debug, Clone)]
 pub(crate) struct Answer {
@@ -80,6 +91,10 @@ pub(crate) type Cause = Arc<str>;
 /// waits some milliseconds; a database a hundred times as slow still answers within [`PATIENCE`].
 const IN_FLIGHT: usize = 256;
 
+/// With so many in flight nobody is looked up who was merely asked for: who asks for any id at all, as fast as he can,
+/// keeps no corrected student from his answer.
+const IN_FLIGHT_ASKED: usize = 192;
+
 /// What a look-up may take altogether. Somebody who waited this long is better told to come back.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -90,7 +105,7 @@ impl Live {
     }
 
     /// Looks the student up, given what the asker knows of changes: nothing older is answered.
-    pub(crate) async fn look_up(&self, id: StudentId, known: &Known) -> Found {
+    pub(crate) async fn look_up(&self, id: StudentId, known: &Known, reason: Reason) -> Found {
         let question = (id, known.log.standing(id), known.data_set.clone());
         let found = {
             let mut in_flight = self.0.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
@@ -99,7 +114,7 @@ impl Live {
                     self.0.counts.coalesced();
                     found.clone()
                 }
-                None if in_flight.len() >= IN_FLIGHT => {
+                None if in_flight.len() >= reason.room() => {
                     self.0.counts.ended(LookUpResult::Overloaded);
                     return Err(Refusal::Overloaded);
                 }
@@ -147,6 +162,16 @@ impl Live {
     }
 }
 
+impl Reason {
+    /// With how many look-ups in flight it is refused.
+    const fn room(self) -> usize {
+        match self {
+            Self::Asked => IN_FLIGHT_ASKED,
+            Self::Changed | Self::Damaged => IN_FLIGHT,
+        }
+    }
+}
+
 impl Inner {
     async fn find(&self, id: StudentId, standing: Standing, known: &Known) -> Found {
         // Of a log that is not whole, two documents may have the same standing.
@@ -174,11 +199,13 @@ impl Inner {
             student::render(&student, &mut document);
             Bytes::from(document)
         });
+        // That somebody is not there is kept of those only whom the log knows: there are a billion others to ask for, and
+        // each would take the place of a student.
+        let is_kept = !known.doubtful && (document.is_some() || read.own.is_some());
         let entry = Entry { standing: read, document: document.clone() };
-        if !known.doubtful
-            && let Err(error) = self.cache.put(&known.data_set, id, entry).await
-        {
+        if is_kept && let Err(error) = self.cache.put(&known.data_set, id, entry).await {
             tracing::debug!(%error, "an answer was not cached");
+            self.counts.uncached();
         }
         Ok(Answer { document, origin: Origin::Database })
     }

@@ -33,7 +33,7 @@ use super::{
     target::Target,
 };
 use crate::{
-    live::{Answer, Live, Origin},
+    live::{Answer, Live, Origin, Reason},
     serving::{Knowledge, Serving, Shared, Verdict},
 };
 
@@ -63,17 +63,6 @@ pub(crate) fn routes(shared: &'static Shared, live: Option<Live>) -> Router {
         .layer(axum::middleware::from_fn(say_what_is_allowed))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(axum::middleware::from_fn_with_state(failure::budget(), failure::tell))
-}
-
-/// Why the live path is asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Reason {
-    /// Whoever asked wanted it so.
-    Asked,
-    /// The student has changed since the release.
-    Changed,
-    /// The release holds the student, and this server's copy of it is broken.
-    Damaged,
 }
 
 /// A student whom the release does not answer for: changed, unknown, or asked for by the live API.
@@ -108,7 +97,7 @@ async fn student(
             return problem(Problem::Damaged);
         }
     }
-    let answer = routes.look_up(id, &serving).await.and_then(|(frame, origin)| {
+    let answer = routes.look_up(id, &serving, reason).await.and_then(|(frame, origin)| {
         let cache_status = reason.cache_status(origin);
         Ok(answer::document(&method, &headers, frame.hash, CachePolicy::Live, cache_status, || Ok(frame))?)
     });
@@ -120,12 +109,17 @@ async fn student(
 
 impl Routes {
     /// Asks the live path, under the same conditions under which the release is served.
-    async fn look_up(&self, id: StudentId, serving: &Serving) -> Result<(Frame, Origin), Failure> {
+    async fn look_up(
+        &self,
+        id: StudentId,
+        serving: &Serving,
+        reason: Reason,
+    ) -> Result<(Frame, Origin), Failure> {
         serving.ready()?;
         let (Some(live), Knowledge::Known(known)) = (&self.live, &serving.knowledge) else {
             return Err(Problem::NoLiveApi.into());
         };
-        let Answer { document, origin } = live.look_up(id, known).await?;
+        let Answer { document, origin } = live.look_up(id, known, reason).await?;
         let document = document.ok_or(Problem::UnknownStudent)?;
         Ok((frame(id, &document).ok_or(Problem::Internal)?, origin))
     }
