@@ -211,6 +211,51 @@ async fn a_redis_that_is_started_after_its_first_look_up_is_found() {
     heals(&*cache, None).await;
 }
 
+/// Says something to the server as whoever runs it.
+fn told(connection: &mut redis::Connection, words: &str) {
+    let mut words = words.split(' ');
+    let mut command = redis::cmd(words.next().unwrap());
+    command.arg(words.collect::<Vec<_>>()).exec(connection).unwrap();
+}
+
+#[tokio::test]
+async fn a_redis_that_refuses_who_comes_for_a_while_is_found_again() {
+    let redis = Redis::start();
+    let cache = cache::connect(&redis.url()).unwrap();
+    cache.put("trouble", id(1), entry(1, None)).await.unwrap();
+    let mut operator = redis.connection();
+    told(&mut operator, "CONFIG SET requirepass another");
+    told(&mut operator, "CLIENT KILL TYPE normal");
+    // Of the connection that was cut, and of the next one, which is not let in.
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while !cache.get("trouble", id(1)).await.is_err_and(|error| error.to_string().contains("NOAUTH")) {
+        assert!(Instant::now() < deadline);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    told(&mut operator, "CONFIG SET requirepass ");
+    heals(&*cache, Some(entry(1, None))).await;
+}
+
+#[tokio::test]
+async fn a_redis_that_takes_nothing_more_is_asked_for_what_it_has() {
+    let redis = Redis::start_with(&["--maxmemory-policy", "noeviction"]);
+    let cache = cache::connect(&redis.url()).unwrap();
+    cache.put("trouble", id(1), entry(1, None)).await.unwrap();
+    let mut operator = redis.connection();
+    for (full, room) in
+        [("CONFIG SET maxmemory 1", "CONFIG SET maxmemory 0"), ("REPLICAOF 127.0.0.1 1", "REPLICAOF NO ONE")]
+    {
+        told(&mut operator, full);
+        for _ in 0..3 {
+            let refused = cache.put("trouble", id(1), entry(2, None)).await;
+            assert!(matches!(refused, Err(CacheError::Unavailable(_))), "{full}: {refused:?}");
+            assert_eq!(cache.get("trouble", id(1)).await.unwrap(), Some(entry(1, None)), "{full}");
+        }
+        told(&mut operator, room);
+    }
+    cache.put("trouble", id(1), entry(2, None)).await.unwrap();
+}
+
 #[tokio::test]
 async fn a_password_belongs_into_the_url_and_into_no_message() {
     let redis = Redis::start_with(&["--requirepass", "open-sesame"]);

@@ -16,6 +16,7 @@ pub(crate) struct LookUps {
     coalesced: Counters<1>,
     cache: Counters<{ CacheResult::NAMES.len() }>,
     cache_failed: AtomicBool,
+    uncached: Counters<1>,
     took: Histogram,
 }
 
@@ -77,6 +78,11 @@ impl LookUps {
         self.cache_failed.store(result == CacheResult::Error, Ordering::Relaxed);
     }
 
+    /// The cache did not take what the database had.
+    pub(crate) fn uncached(&self) {
+        self.uncached.count(0);
+    }
+
     pub(super) fn tell(&self, in_flight: usize, families: &mut Families<'_>) -> fmt::Result {
         families.gauge(
             "serve_live_in_flight",
@@ -107,6 +113,11 @@ impl LookUps {
             "serve_live_cache_up",
             "Whether the live path's cache answered when it was last asked; 1 before the first question.",
             [([], u64::from(!self.cache_failed.load(Ordering::Relaxed)))],
+        )?;
+        families.counter(
+            "serve_live_uncached_total",
+            "Answers of the database that the live path's cache did not take.",
+            [([], self.uncached.counted(0))],
         )
     }
 }

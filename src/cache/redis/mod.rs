@@ -7,11 +7,14 @@
 mod entry;
 mod preload;
 
-use std::time::Duration;
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use redis::{
-    AsyncCommands, Client, ConnectionInfo, IntoConnectionInfo, RedisError,
+    AsyncCommands, Client, ConnectionInfo, ErrorKind, IntoConnectionInfo, RedisError,
     aio::{ConnectionManager, ConnectionManagerConfig},
 };
 
@@ -22,7 +25,8 @@ pub use preload::{Preload, Preloaded, Thousand};
 
 /// A Redis server. One connection is shared by everybody who asks: their commands are pipelined on it.
 pub struct RedisCache {
-    connection: ConnectionManager,
+    client: Client,
+    connection: Mutex<ConnectionManager>,
     rest: Rest,
 }
 
@@ -35,37 +39,51 @@ const REST: Duration = Duration::from_millis(500);
 
 impl RedisCache {
     pub(super) fn at_url(url: &str) -> Result<Self, CacheError> {
-        let config = ConnectionManagerConfig::new()
-            .set_response_timeout(Some(PATIENCE))
-            .set_connection_timeout(Some(PATIENCE))
-            .set_number_of_retries(0);
-        let connection = ConnectionManager::new_lazy_with_config(client(url)?, config)?;
-        Ok(Self { connection, rest: Rest::of(REST) })
+        let client = client(url)?;
+        let connection = Mutex::new(connection(&client)?);
+        Ok(Self { client, connection, rest: Rest::of(REST) })
     }
 
-    /// Asks, unless the cache rests; and lets it rest if it does not answer.
-    async fn ask<T>(&self, answer: impl Future<Output = Result<T, RedisError>>) -> Result<T, CacheError> {
+    /// Asks, unless the cache rests; and lets it rest if it does not answer. An answer that refuses is one.
+    async fn ask<T>(
+        &self,
+        question: impl AsyncFnOnce(ConnectionManager) -> Result<T, RedisError>,
+    ) -> Result<T, CacheError> {
         if self.rest.lasts() {
             return Err(CacheError::Resting);
         }
-        Ok(answer.await.inspect_err(|_| self.rest.begin())?)
+        let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let answer = question(connection).await;
+        if let Err(error) = &answer
+            && !is_an_answer(error)
+        {
+            self.rest.begin();
+            self.begin_anew()?;
+        }
+        Ok(answer?)
+    }
+
+    /// The next question is asked on another connection. One that was not made, because the server refused who came,
+    /// would be refused for ever.
+    fn begin_anew(&self) -> Result<(), CacheError> {
+        *self.connection.lock().unwrap_or_else(PoisonError::into_inner) = connection(&self.client)?;
+        Ok(())
     }
 }
 
 #[async_trait]
 impl Cache for RedisCache {
     async fn get(&self, data_set: &str, id: StudentId) -> Result<Option<Entry>, CacheError> {
-        let mut connection = self.connection.clone();
+        let key = entry::key(data_set, entry::block(id));
         let value: Option<Vec<u8>> =
-            self.ask(connection.hget(entry::key(data_set, entry::block(id)), id.get())).await?;
+            self.ask(async |mut connection| connection.hget(key, id.get()).await).await?;
         // What no program of ours wrote is nothing.
         Ok(value.and_then(entry::decode))
     }
 
     async fn put(&self, data_set: &str, id: StudentId, entry: Entry) -> Result<(), CacheError> {
-        let mut connection = self.connection.clone();
-        let value = entry::encode(&entry);
-        self.ask(connection.hset(entry::key(data_set, entry::block(id)), id.get(), value)).await
+        let (key, value) = (entry::key(data_set, entry::block(id)), entry::encode(&entry));
+        self.ask(async |mut connection| connection.hset(key, id.get(), value).await).await
     }
 }
 
@@ -73,6 +91,20 @@ impl std::fmt::Debug for RedisCache {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("RedisCache").finish_non_exhaustive()
     }
+}
+
+/// A connection that is made when somebody asks.
+fn connection(client: &Client) -> Result<ConnectionManager, RedisError> {
+    let config = ConnectionManagerConfig::new()
+        .set_response_timeout(Some(PATIENCE))
+        .set_connection_timeout(Some(PATIENCE))
+        .set_number_of_retries(0);
+    ConnectionManager::new_lazy_with_config(client.clone(), config)
+}
+
+/// Whether it is what the server had to say to a question: that it is full, or a replica now. Others it may answer.
+fn is_an_answer(error: &RedisError) -> bool {
+    matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension)
 }
 
 fn client(url: &str) -> Result<Client, CacheError> {
