@@ -291,3 +291,39 @@ fn a_backup_from_before_the_release_is_not_forgotten_by_a_restart_without_a_data
         assert_eq!((server.student(id).status, &*server.student(id).problem()), (503, "starting"));
     }
 }
+
+fn shows(server: &Server, release: u64, nation: &Nation, id: u32) {
+    eventually("the bucket's release is served", || {
+        (server.get("/release.json").json()["release"] == release).then_some(())
+    });
+    assert_eq!(server.serves(id, &nation.document(id)), HIT);
+}
+
+#[test]
+fn a_bucket_that_is_emptied_is_told_of_and_what_is_published_there_anew_is_served() {
+    let nation = Nation::published();
+    nation.correct(9);
+    nation.publish();
+    let server = nation.serve().serving(2);
+    fs::remove_dir_all(nation.bucket()).unwrap();
+    server.logs("the bucket holds no release, where it held release 2");
+    assert_eq!(server.serves(9, &nation.document(9)), HIT);
+    nation.correct(9);
+    nation.publish();
+    shows(&server, 1, &nation, 9);
+}
+
+#[test]
+fn what_an_earlier_server_left_of_another_bucket_is_not_gone_on_with() {
+    let nation = Nation::published();
+    let mut server = nation.serve_static().serving(1);
+    server.kill();
+    fs::remove_dir_all(nation.bucket()).unwrap();
+    nation.correct(9);
+    nation.publish();
+    let server = server.start_again();
+    eventually("the other release of that number is served", || {
+        (server.student(9).body == nation.document(9)).then_some(())
+    });
+    shows(&server, 1, &nation, 9);
+}

@@ -37,6 +37,11 @@ pub enum ReleaseError {
     /// There is no such release.
     #[error("there is no release {0}")]
     Absent(ReleaseNumber),
+    /// There is none at all, and there was.
+    #[error(
+        "the bucket holds no release, where it held release {0}; if it was emptied, publish, and otherwise bring it back"
+    )]
+    Emptied(ReleaseNumber),
     /// There was such a release, and it was collected.
     #[error("release {number} was collected at {collected}: only its number is left")]
     Collected {
@@ -124,7 +129,7 @@ impl ReleaseError {
         use object_store::Error::{PermissionDenied, Unauthenticated};
         match self {
             Self::Store { error: PermissionDenied { .. } | Unauthenticated { .. }, .. } => false,
-            Self::Different { .. } | Self::Manifest { .. } => true,
+            Self::Different { .. } | Self::Manifest { .. } | Self::Bucket { .. } => true,
             _ => self.is_unanswered(),
         }
     }

@@ -1,4 +1,7 @@
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use jiff::Timestamp;
 use results_day::release::{Manifest, ReleaseError, ReleaseStore};
@@ -21,6 +24,9 @@ pub(crate) struct ReleaseFollower {
 /// How often the bucket is asked whether the next release is there: one request that mostly finds nothing. Until a
 /// release is loaded, what changed since the last one is answered live, so nobody waits for it.
 const INTERVAL: Duration = Duration::from_millis(250);
+
+/// How often the bucket is asked what it holds at all: a listing. It may have been put in the place of another one.
+const LISTING: Duration = Duration::from_secs(5);
 
 /// How long a server may take to load its first release before it answers that there is none.
 const FIRST: Duration = Duration::from_secs(10);
@@ -55,7 +61,7 @@ impl ReleaseFollower {
 
     async fn first_from_store(&self) {
         // What goes wrong here goes wrong again in a moment, and is told then.
-        let _tried = tokio::time::timeout(FIRST, self.step(false)).await;
+        let _tried = tokio::time::timeout(FIRST, self.step(true)).await;
     }
 
     /// What was not opened yet may have been put off while no server ran, so the store is asked before its hour is
@@ -96,13 +102,13 @@ impl ReleaseFollower {
     pub(crate) async fn run(self) {
         let mut pause = INTERVAL;
         let mut mending = Mending::default();
-        // At the start the bucket says which release is current. After that releases only go up.
-        let mut looked = false;
+        let mut listed: Option<Instant> = None;
         loop {
-            match self.step(looked).await {
+            let lists = listed.is_none_or(|listed| listed.elapsed() >= LISTING);
+            match self.step(lists).await {
                 Ok(()) => {
                     self.shared.followed().release_checked();
-                    looked = true;
+                    listed = if lists { Some(Instant::now()) } else { listed };
                     pause = INTERVAL;
                 }
                 Err(error) => {
@@ -113,6 +119,7 @@ impl ReleaseFollower {
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
             }
+            self.shared.followed().repaired(self.directory.broken(), 0);
             mending.step(&self.directory, &self.store, self.shared).await;
             let remembered = self.remembered.clone();
             let _interrupted = blocking(move || remembered.look()).await;
@@ -120,10 +127,11 @@ impl ReleaseFollower {
         }
     }
 
-    async fn step(&self, looked: bool) -> Result<(), CacheError> {
+    /// Loads what is newer, whether or not the bucket `lists` all that it holds.
+    async fn step(&self, lists: bool) -> Result<(), CacheError> {
         let serving = self.shared.serving();
         let current = serving.release.as_deref();
-        if looked
+        if !lists
             && let Some(current) = current
             && self.is_the_last(current).await?
         {
@@ -150,13 +158,24 @@ impl ReleaseFollower {
         }
     }
 
-    /// The store's current release, if it is not this one. Never back to a smaller number, whatever a stale listing
-    /// says, unless it is of another data set: then somebody began the bucket anew.
+    /// The store's current release, if it is not this one. Never back to a smaller number because of a stale listing; but
+    /// where this release is not in the bucket, somebody began the bucket anew, and its releases are what is served.
     async fn newer(&self, than: Option<&LoadedRelease>) -> Result<Option<Manifest>, ReleaseError> {
-        let is_newer = |found: &Manifest| {
-            than.is_none_or(|than| found.number > than.manifest.number || !than.is_of_the_data_set_of(found))
-        };
-        Ok(self.store.current().await?.filter(is_newer))
+        let current = self.store.current().await?;
+        let Some(than) = than else { return Ok(current) };
+        let found = current.ok_or(ReleaseError::Emptied(than.manifest.number))?;
+        let is_newer = found.number > than.manifest.number
+            || !than.is_of_the_data_set_of(&found)
+            || !self.is_here(than).await?;
+        Ok(is_newer.then_some(found))
+    }
+
+    /// Whether the bucket holds this very release, or held it until it was collected.
+    async fn is_here(&self, release: &LoadedRelease) -> Result<bool, ReleaseError> {
+        match self.store.manifest(release.manifest.number).await {
+            Err(ReleaseError::Collected { .. }) => Ok(true),
+            found => Ok(found?.is_some_and(|found| found.attempt == release.manifest.attempt)),
+        }
     }
 
     fn switch_to(&self, release: LoadedRelease, not_before: Option<Timestamp>) {
