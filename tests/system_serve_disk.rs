@@ -270,6 +270,23 @@ fn a_file_that_is_overwritten_or_shortened_under_a_server_is_written_again_and_n
 }
 
 #[test]
+fn a_shard_that_was_damaged_on_disk_while_no_server_ran_is_fetched_again_and_counted() {
+    let nation = Nation::published();
+    let mut server = nation.serve_static().serving(1);
+    manifest_is_cached(&nation, 1);
+    server.kill();
+    let (path, whole) = shard(&nation, 1, 0);
+    break_in_place(&path);
+    let server = server.start_again().serving(1);
+    all_are_hits(&nation, &server);
+    said(&server, "a cached shard is unusable; fetching it again", 1);
+    eventually("it is counted", || {
+        (server.metrics().value("serve_cache_repairs_total{cause=\"damaged\"}") == 1.0).then_some(())
+    });
+    assert_eq!(fs::read(&path).unwrap(), whole);
+}
+
+#[test]
 fn a_shard_that_is_damaged_in_memory_is_fetched_again_and_nobody_sees_it() {
     let nation = Nation::published();
     let server = nation.serve_static().serving(1);
@@ -415,6 +432,27 @@ fn a_journal_that_somebody_puts_an_older_one_over_is_written_again() {
     let server = server.start_again();
     assert_eq!(server.student(8).header("cache-status"), Some(HIT));
     for id in [7, 9] {
+        assert_eq!(server.student(id).problem(), "live-unavailable", "student {id}");
+    }
+}
+
+#[test]
+fn a_journal_that_somebody_wrote_into_is_not_gone_on_with() {
+    let nation = Nation::published();
+    let mut server = nation.serve().serving(1);
+    let journal = nation.path("cache/changes.ndjson");
+    nation.correct(9);
+    knows_changes(&server, 1);
+    // As long as it was, and followed by a correction before anybody looks.
+    let damaged = fs::read_to_string(&journal).unwrap().replace("[9,", "[8,");
+    OpenOptions::new().write(true).open(&journal).unwrap().write_all(damaged.as_bytes()).unwrap();
+    nation.correct(11);
+    knows_changes(&server, 2);
+    nation.take_database_away();
+    server.kill();
+    let server = server.start_again();
+    assert_eq!(server.student(8).header("cache-status"), Some(HIT));
+    for id in [9, 11] {
         assert_eq!(server.student(id).problem(), "live-unavailable", "student {id}");
     }
 }

@@ -52,7 +52,8 @@ impl Written {
     /// Adds what one poll brought to the `log` from before it.
     pub(super) fn append(&mut self, data_set: &str, log: &ChangeLog, rows: &[(Changed, Change)]) {
         let Some(journal) = &mut self.journal else { return };
-        if journal.is_long() {
+        // What somebody wrote into it a moment ago would look like our own line after this.
+        if journal.is_long() || !journal.is_there() {
             let mut log = log.clone();
             log.extend(rows.iter().copied());
             return self.replace(data_set, &log);

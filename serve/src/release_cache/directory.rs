@@ -4,10 +4,14 @@ use std::{
     io,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use results_day::{
+    private,
     release::{Digest, Manifest, ManifestError, ReleaseError, ReleaseNumber, ShardEntry},
     whole,
 };
@@ -34,6 +38,8 @@ pub(crate) struct CacheDirectory {
     lock: Mutex<Option<File>>,
     /// The release whose manifest was last found or written here, and the file's stamp.
     settled: Mutex<Option<(ReleaseNumber, Stamp)>>,
+    /// Shards that were found broken here, and not told of yet.
+    broken: AtomicUsize,
 }
 
 /// Why the local copy cannot be used.
@@ -43,6 +49,8 @@ pub(crate) enum CacheError {
     Io { path: PathBuf, source: io::Error },
     #[error("the cache directory {path} belongs to a server that is running; give this one its own --cache-dir", path = path.display())]
     InUse { path: PathBuf },
+    #[error("{path} does not hold the shard that it should", path = path.display())]
+    Broken { path: PathBuf },
     #[error("{}", .0.for_a_log())]
     Release(#[from] ReleaseError),
     #[error("the manifest: {0}")]
@@ -59,7 +67,12 @@ impl CacheDirectory {
     /// Takes the directory for this server, creating it where it is missing. One that cannot be written is read all the
     /// same, and everything that is not in it is held in memory.
     pub(crate) fn open(path: &Path) -> Result<Self, CacheError> {
-        let directory = Self { path: path.to_owned(), lock: Mutex::default(), settled: Mutex::default() };
+        let directory = Self {
+            path: path.to_owned(),
+            lock: Mutex::default(),
+            settled: Mutex::default(),
+            broken: AtomicUsize::default(),
+        };
         match directory.claim() {
             Err(error) if error.is_an_unwritable_disk() => {
                 tracing::error!(%error, "nothing can be kept on disk; a restart will need the store and the database");
@@ -152,14 +165,20 @@ impl CacheDirectory {
             read => read.map_err(io_at(&path))?,
         };
         let blob = memory::hold(&blob);
-        let digest = Digest::of(&blob);
-        if blob.len() as u64 != entry.bytes || digest != entry.key.digest {
-            return Err(CacheError::Release(ReleaseError::Different {
-                key: path.display().to_string(),
-                problem: format!("{} bytes with the SHA-256 {digest}", blob.len()),
-            }));
+        if blob.len() as u64 != entry.bytes || Digest::of(&blob) != entry.key.digest {
+            return Err(CacheError::Broken { path });
         }
         Ok(Some(Held::on_disk(entry.open(blob)?, stamp)))
+    }
+
+    /// A shard that lies here could not be used.
+    pub(super) fn found_broken(&self) {
+        self.broken.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many shards could not be used since this was last asked.
+    pub(crate) fn broken(&self) -> usize {
+        self.broken.swap(0, Ordering::Relaxed)
     }
 
     /// Writes a shard here, whose bytes are right.
@@ -168,7 +187,7 @@ impl CacheDirectory {
         let path = self.shard(entry);
         let written = match whole::write(&path, blob) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                fs::create_dir_all(self.shards()).and_then(|()| whole::write(&path, blob))
+                private::create_folder(&self.shards()).and_then(|()| whole::write(&path, blob))
             }
             written => written,
         };
@@ -220,7 +239,7 @@ impl CacheDirectory {
 
     fn take(&self) -> Result<File, CacheError> {
         let path = &self.path;
-        fs::create_dir_all(self.shards()).map_err(io_at(path))?;
+        private::create_folder(&self.shards()).map_err(io_at(path))?;
         let lock = File::create(path.join("lock")).map_err(io_at(path))?;
         match lock.try_lock() {
             Ok(()) => Ok(lock),

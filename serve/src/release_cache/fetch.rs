@@ -98,7 +98,10 @@ impl CacheDirectory {
         match blocking(move || directory.read_shard(&wanted)).await? {
             Ok(Some(held)) => return Ok(held),
             Ok(None) => {}
-            Err(error) => tracing::warn!(%error, "a cached shard is unusable; fetching it again"),
+            Err(error) => {
+                self.found_broken();
+                tracing::warn!(%error, "a cached shard is unusable; fetching it again");
+            }
         }
         let (blob, wanted) = (store.shard_bytes(entry).await?, entry.clone());
         let shard = blocking(move || wanted.open(memory::hold(&blob))).await??;
