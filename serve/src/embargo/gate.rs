@@ -87,11 +87,12 @@ impl Gate {
 }
 
 impl Embargo {
-    /// What the wall clock is worth now. One that was set forward is believed again when so much time has passed as it
-    /// says: then it was wrong before.
+    /// What the wall clock is worth now. One that was set forward is believed again when all the time has passed that it
+    /// says: then the hour is past by either clock.
     fn clock_at(&self, now: Moment) -> Clock {
         let late = now.wall.duration_since(self.until).max(SignedDuration::ZERO);
-        match self.since.ahead(now).saturating_sub(late) > TOLERANCE {
+        let ahead = self.since.ahead(now);
+        match ahead > TOLERANCE && ahead > late {
             true => Clock::Jumped,
             false => Clock::Steady,
         }
@@ -174,8 +175,8 @@ mod tests {
         assert_eq!(right, clocks.loaded());
         assert_eq!(right.at(clocks.moment(HOUR, 60_000)), Gate::Open);
         // Left wrong, it opens when the time has passed.
-        assert_eq!(clock_of(jumped.at(clocks.moment(HOUR + 52_999, 57_999))), Some(Clock::Jumped));
-        assert_eq!(jumped.at(clocks.moment(HOUR + 53_000, 58_000)), Gate::Open);
+        assert_eq!(clock_of(jumped.at(clocks.moment(HOUR + 54_999, 59_999))), Some(Clock::Jumped));
+        assert_eq!(jumped.at(clocks.moment(HOUR + 55_000, 60_000)), Gate::Open);
     }
 
     #[test]
