@@ -5,10 +5,14 @@
 
 mod system;
 
-use std::{collections::BTreeMap, time::Instant};
+use std::{
+    collections::BTreeMap,
+    process::{Command, Stdio},
+    time::Instant,
+};
 
 use serde_json::Value;
-use system::{Answer, Nation, Server, eventually};
+use system::{Answer, Nation, Ran, Server, eventually, program};
 
 /// As NGINX makes them, and as others do.
 const NAME: &str = "8d1c5a0e9b7f4c3d2e1f0a9b8c7d6e5f";
@@ -16,6 +20,18 @@ const UUID: &str = "f81d4fae-7dec-11d0-a765-00a0c91e6bf6";
 
 fn environment(variables: &[(&str, &str)]) -> BTreeMap<String, String> {
     variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+/// What a person sees of a command of one of the programs that fails.
+fn in_a_terminal(nation: &Nation, command: &str) -> String {
+    let (name, flags) = command.split_once(' ').unwrap();
+    let program = program(name, &nation.path("."));
+    let command = format!("{} {flags}", program.get_program().display());
+    let mut terminal = Command::new("script");
+    terminal.args(["--quiet", "--return", "--command", &command, "/dev/null"]);
+    let ran = Ran::of(terminal.current_dir(nation.path(".")).stdin(Stdio::null()));
+    assert_eq!(ran.status, Some(1), "{}{}", ran.stdout, ran.stderr);
+    ran.stdout
 }
 
 /// A server that has lost its database, and student 9 corrected before.
@@ -231,12 +247,17 @@ fn a_row_that_cannot_be_published_is_named_to_a_person_and_to_no_log() {
     let database = nation.connect();
     database.pragma_update(None, "ignore_check_constraints", true).unwrap();
     database.execute("UPDATE students SET sex = 'X', name = 'Quorrabel' WHERE id = 2718", []).unwrap();
+    let shown = in_a_terminal(&nation, "publish --bucket ./bucket --database sqlite:results.db");
+    assert!(shown.contains("publish: the row of student 2718 is invalid"), "{shown}");
+
+    let told = "a row is invalid; in a terminal the program names it";
     let publish = |format| nation.run("publish", &["--log-format", format]);
-    publish("text").failed(1, &["the row of student 2718 is invalid"]);
-    let json = publish("json");
-    json.failed(1, &["with --log-format text the program names it"]);
+    let (text, json) = (publish("text"), publish("json"));
+    text.failed(1, &[&format!("publish: {told}\n")]);
+    json.failed(1, &[told]);
     let last = lines(&json.stderr).pop().unwrap();
-    let told = "a row is invalid; with --log-format text the program names it";
     assert_eq!((&last["level"], &last["error"]), (&"ERROR".into(), &told.into()));
-    assert!(!json.stderr.contains("2718") && !json.stderr.contains("Quorrabel"), "{}", json.stderr);
+    for said in [text.stderr, json.stderr] {
+        assert!(!said.contains("2718") && !said.contains("Quorrabel"), "{said}");
+    }
 }

@@ -59,10 +59,12 @@ impl LogFormat {
         log_panics();
     }
 
-    /// Says why the program ends, as its last words.
+    /// Says why the program ends, as its last words: to a person at a terminal all of it, and to anything else what may be
+    /// kept.
     pub fn failed(self, program: &str, error: &anyhow::Error) {
         match self {
-            Self::Text => eprintln!("{program}: {error:#}"),
+            Self::Text if io::stderr().is_terminal() => eprintln!("{program}: {error:#}"),
+            Self::Text => eprintln!("{program}: {}", for_a_log(error)),
             Self::Json => tracing::error!(program, error = for_a_log(error), "failed"),
         }
     }
@@ -90,7 +92,7 @@ impl fmt::Display for LogFormat {
 }
 
 /// Where the rest is to be had.
-const NAMED: &str = "with --log-format text the program names it";
+const NAMED: &str = "in a terminal the program names it";
 
 /// What a log may hold of an error: all of it, down to what may name a student.
 pub fn for_a_log(error: &anyhow::Error) -> String {
