@@ -10,7 +10,7 @@
 //! - [`cache`]: the live path's cache of what changed.
 //! - [`metrics`]: how the programs tell Prometheus what they do. [`log`]: how they log.
 //! - [`random`] and [`progress`]: random names; what the programs show while they work. [`whole`]: files that are
-//!   whole or not there. `rest`: leaving alone for a moment what has failed.
+//!   whole or not there. [`private`]: what nobody else on the machine may see. `rest`: leaving alone for a moment what has failed.
 //!
 //! Nothing here knows HTTP or a command line: those are `serve`, `publish` and `db-seeder`.
 
@@ -18,6 +18,7 @@ pub mod cache;
 pub mod changes;
 pub mod log;
 pub mod metrics;
+pub mod private;
 pub mod progress;
 pub mod random;
 pub mod release;

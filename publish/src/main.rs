@@ -15,6 +15,7 @@ use publish::{
 };
 use results_day::{
     log::{self, LogFormat},
+    private,
     release::{Bucket, ReleaseNumber, Spared},
     source,
 };
@@ -120,6 +121,7 @@ fn main() -> ExitCode {
     let level = if watches { "info" } else { log::QUIET };
     let log_format = arguments.log_format;
     log_format.start(level);
+    private::leave_no_core();
     match start(arguments) {
         Ok(summary) => {
             if let Some(summary) = summary {
@@ -181,7 +183,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<String> {
     if let Some(path) = metrics.file()
         && let Err(error) = record.write(path)
     {
-        eprintln!("publish: the metrics could not be written to {}: {error}", path.display());
+        tracing::error!(%error, file = %path.display(), "how the run went could not be written down");
     }
     ran.map(|(said, _)| said)
 }

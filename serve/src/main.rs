@@ -15,7 +15,7 @@ use std::{io, process::ExitCode, sync::Arc, thread, time::Duration};
 
 use anyhow::Context;
 use clap::Parser;
-use results_day::{cache, source};
+use results_day::{cache, private, source};
 use tokio::{
     net::TcpListener,
     runtime,
@@ -42,6 +42,7 @@ const SIGXFSZ: i32 = 25;
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     arguments.log_format.start("info");
+    private::leave_no_core();
     match run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -1,22 +1,59 @@
 //! Files for node exporter's textfile collector: how a run that ends is told of.
 
-use std::{collections::BTreeMap, fmt, fs, io, path::Path};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    fs::{self, TryLockError},
+    io,
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
 
 use super::Page;
 use crate::whole;
 
+/// How long others are waited for who write to the folder, each of them for some milliseconds. Whoever may read the
+/// folder can hold its lock, and nobody ends later for that.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How often the lock is asked for.
+const POLL: Duration = Duration::from_millis(10);
+
 /// Writes what a run tells to the file at `path`, whole or not at all, on top of what earlier runs told there: counters
 /// go on, and what this run knows nothing of stays. So one file can tell of all runs of a program on a machine.
 ///
-/// A file that is missing or is something else is the beginning of a new one.
+/// A file that is missing or is something else is the beginning of a new one. Runs that end in the same instant, as the
+/// parts of a publication do, go on from one another.
 pub fn write(path: &Path, page: &Page) -> io::Result<()> {
     let text = page.text().map_err(io::Error::other)?;
-    // Runs that end in the same instant, as the parts of a publication do, go on from one another.
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let folder = fs::File::open(folder)?;
-    folder.lock()?;
-    let earlier = fs::read_to_string(path).unwrap_or_default();
+    let _locked = lock(folder, PATIENCE)?;
+    let earlier = match fs::read_to_string(path) {
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidData) => {
+            String::new()
+        }
+        earlier => earlier?,
+    };
     whole::write(path, Told::read(&earlier).continued(&Told::read(&text)).to_string().as_bytes())
+}
+
+/// The folder, locked for as long as it is held.
+fn lock(folder: &Path, patience: Duration) -> io::Result<fs::File> {
+    let asked = Instant::now();
+    let file = fs::File::open(folder)?;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::Error(error)) => return Err(error),
+            Err(TryLockError::WouldBlock) if asked.elapsed() < patience => thread::sleep(POLL),
+            Err(TryLockError::WouldBlock) => {
+                let problem =
+                    format!("{} has been locked by another process for {patience:?}", folder.display());
+                return Err(io::Error::new(io::ErrorKind::TimedOut, problem));
+            }
+        }
+    }
 }
 
 /// Families by name, in the order of their names.
@@ -111,6 +148,25 @@ mod tests {
                     # HELP students Students.\n# TYPE students gauge\nstudents 7\n";
         assert_eq!(fs::read_to_string(&path).unwrap(), text);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn whoever_holds_the_folders_lock_holds_nobody_up_for_ever() {
+        let folder = tempfile::tempdir().unwrap();
+        let held = lock(folder.path(), PATIENCE).unwrap();
+        let error = lock(folder.path(), Duration::from_millis(30)).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert!(error.to_string().ends_with("has been locked by another process for 30ms"), "{error}");
+        drop(held);
+        lock(folder.path(), PATIENCE).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_not_begun_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("runs.prom");
+        fs::create_dir(&path).unwrap();
+        assert_eq!(write(&path, &run("1", "publish", 5)).unwrap_err().kind(), io::ErrorKind::IsADirectory);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-use std::{fmt, fs, path::PathBuf, str::FromStr, sync::Arc};
+use std::{fmt, path::PathBuf, str::FromStr, sync::Arc};
 
 use object_store::{local::LocalFileSystem, path::Path, prefix::PrefixStore};
 
@@ -6,6 +6,7 @@ use super::{
     ReleaseError, ReleaseStore,
     s3::{self, Patience},
 };
+use crate::private;
 
 /// Where releases are kept: a bucket of an S3 store, written `results` or `s3://results/prefix`, or a directory,
 /// written `./var/bucket`, `/srv/bucket` or `file:///srv/bucket`.
@@ -63,7 +64,7 @@ impl Bucket {
 
     fn directory(&self, directory: &PathBuf) -> Result<ReleaseStore, ReleaseError> {
         let failed = |problem: String| ReleaseError::Bucket { bucket: self.to_string(), problem };
-        fs::create_dir_all(directory).map_err(|error| failed(error.to_string()))?;
+        private::create_folder(directory).map_err(|error| failed(error.to_string()))?;
         let store = LocalFileSystem::new_with_prefix(directory)
             .map_err(|error| failed(error.to_string()))?
             // A committed release survives the death of the machine.

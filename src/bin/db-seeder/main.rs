@@ -9,7 +9,7 @@ use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Instant};
 use clap::Parser;
 use results_day::{
     log::{self, LogFormat},
-    progress,
+    private, progress,
     source::{self, SeedPlan, Seeded, Source},
     student::generator,
 };
@@ -73,6 +73,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let log_format = arguments.log_format;
     log_format.start(log::QUIET);
+    private::leave_no_core();
     match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -92,7 +93,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     if let Some(path) = path
         && let Err(error) = done.write(ran.is_ok(), &path)
     {
-        eprintln!("db-seeder: the metrics could not be written to {}: {error}", path.display());
+        tracing::error!(%error, file = %path.display(), "how the run went could not be written down");
     }
     ran
 }

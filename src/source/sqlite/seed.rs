@@ -1,4 +1,4 @@
-use std::{fs, ops::RangeInclusive, path::Path};
+use std::{ops::RangeInclusive, path::Path};
 
 use async_trait::async_trait;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
@@ -8,7 +8,7 @@ use super::{
     SqliteSource, blocking, data_set, pool, schema,
 };
 use crate::{
-    random,
+    private, random,
     student::{MARKS, Stream, Student},
 };
 
@@ -18,7 +18,7 @@ impl Seed for SqliteSource {
         let path = self.pool.path().to_owned();
         blocking(move || {
             if let Some(folder) = path.parent() {
-                fs::create_dir_all(folder).map_err(|error| {
+                private::create_folder(folder).map_err(|error| {
                     SourceError::Unusable(format!("creating the folder {}: {error}", folder.display()))
                 })?;
             }
