@@ -28,7 +28,7 @@ const AT_ONCE: usize = 8;
 /// Publishes what has changed since the current release, of which so many parts bring their shares.
 ///
 /// Whoever loses the race for the next number, or the snapshot, starts over with a new attempt, and so do the parts. It
-/// is an error where no further part reports for as long as `patience`.
+/// is an error where no further part reports to an attempt for as long as `patience`.
 pub async fn commit(
     source: &dyn Source,
     store: &ReleaseStore,
@@ -43,16 +43,18 @@ pub async fn commit(
     work.begins();
     work.during(Phase::Probe, store.probe()).await?;
     loop {
+        let planning = Instant::now();
         let base = store.current().await?;
         work.saw(base.as_ref());
         let missing = publication::missing(store, base.as_ref()).await?;
         let snapshot = shared.export().await?;
-        let attempt = Attempt { store, base: base.as_ref(), parts, publisher, patience, work };
-        match attempt.run(snapshot, missing, started).await {
+        let once = Try { store, base: base.as_ref(), parts, publisher, patience, work };
+        match once.run(snapshot, missing, planning, started).await {
             Ok(Some(outcome)) => return Ok(outcome),
             Ok(None) => {}
             Err(error) if is_lost(&error) => {
                 tracing::warn!(error = for_a_log(&error), "the snapshot was lost; starting over");
+                sleep(POLL).await;
             }
             Err(error) => return Err(error),
         }
@@ -60,7 +62,7 @@ pub async fn commit(
 }
 
 /// One try to commit on top of `base`.
-struct Attempt<'a> {
+struct Try<'a> {
     store: &'a ReleaseStore,
     base: Option<&'a Manifest>,
     parts: u16,
@@ -79,12 +81,13 @@ enum Gathered {
     Without(Vec<Part>),
 }
 
-impl Attempt<'_> {
+impl Try<'_> {
     /// `None` where another publisher was faster.
     async fn run(
         &self,
         mut snapshot: Box<dyn ExportedSnapshot>,
         missing: Vec<ShardKey>,
+        planning: Instant,
         started: Instant,
     ) -> anyhow::Result<Option<Outcome>> {
         let (store, base) = (self.store, self.base);
@@ -94,6 +97,7 @@ impl Attempt<'_> {
         let up_to_date = base
             .filter(|base| !base.is_rollback() && plan.keeps_all_of(base) && not_before == base.not_before);
         let (width, shares) = (plan.width, plan.shares(self.parts));
+        self.work.spent(Phase::Plan, planning.elapsed());
         let said = AttemptPlan {
             up_to_date: up_to_date.is_some(),
             ..AttemptPlan::new(self.parts, base, missing, origin.clone(), snapshot.name().to_owned())

@@ -216,7 +216,8 @@ impl Contributor<'_> {
         base: Option<&Manifest>,
         mut reader: Box<dyn SnapshotReader>,
     ) -> anyhow::Result<PartReport> {
-        let share = Plan::of(reader.as_mut(), base, &plan.missing).await?.share(self.part);
+        let planned = Plan::of(reader.as_mut(), base, &plan.missing);
+        let share = self.work.during(Phase::Plan, planned).await?.share(self.part);
         let (width, prefixes) = (share.width, share.prefixes());
         let shelf = Shelf::new(self.store, plan.attempt.clone(), base, &plan.missing, self.work);
         let progress = progress::show("shards brought", share.steps() as u64, 0);
