@@ -15,6 +15,7 @@ use object_store::{
 use super::{
     ReleaseError,
     reason::{innermost, reason},
+    retry::{BLIP, retried},
 };
 
 /// How long one answer may take, with its bytes: a shard has about 0.3 MB.
@@ -95,10 +96,11 @@ fn is_url(endpoint: &str) -> bool {
 /// Creates the bucket, unless it is there.
 pub(super) async fn create_if_missing(store: &AmazonS3, name: &str) -> Result<(), ReleaseError> {
     // Whoever may not ask finds out by publishing.
-    if ask_for_bucket(store, name, Method::HEAD).await? != StatusCode::NOT_FOUND {
+    let ask = |method: Method| retried(BLIP, move || ask_for_bucket(store, name, method.clone()));
+    if ask(Method::HEAD).await? != StatusCode::NOT_FOUND {
         return Ok(());
     }
-    let answer = ask_for_bucket(store, name, Method::PUT).await?;
+    let answer = ask(Method::PUT).await?;
     // Conflict: another publisher was faster, or the name is somebody else's, which the next request tells.
     if answer.is_success() || answer == StatusCode::CONFLICT {
         return Ok(());

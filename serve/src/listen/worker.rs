@@ -3,6 +3,7 @@ use std::{convert::Infallible, io, thread, time::Duration};
 use futures::{FutureExt, future};
 use http::{Request, Response};
 use hyper::body::Incoming;
+use results_day::log::Budget;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, UnixListener},
@@ -138,6 +139,7 @@ async fn listen<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     mut draining: watch::Receiver<bool>,
 ) {
     let (closing, closed) = watch::channel(false);
+    let refusals = Budget::of(1);
     let mut connections = JoinSet::new();
     let serve = |stream| connection::serve(stream, service.clone(), shared, tally, closed.clone());
     loop {
@@ -145,7 +147,9 @@ async fn listen<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
             accepted = accept() => match accepted {
                 Ok(stream) => drop(connections.spawn(serve(stream))),
                 Err(error) => {
-                    tracing::warn!(%error, "a connection was not accepted");
+                    if let Some(unsaid) = refusals.admits() {
+                        tracing::warn!(%error, unsaid, "a connection was not accepted");
+                    }
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             },
