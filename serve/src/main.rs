@@ -114,7 +114,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let runtimes = Runtimes { serve: workers.runtimes().to_vec(), background: runtime.handle().clone() };
     let runtimes = Arc::new(runtimes);
     let page = metrics::page(shared, traffic, source, live, runtimes.clone());
-    runtime.spawn(axum::serve(admin, admin::routes(shared, runtimes, page)).into_future());
+    runtime.spawn(admin::serve(admin, admin::routes(shared, runtimes, page), admin::PATIENCE));
 
     runtime.block_on(stop);
     tracing::info!("draining");

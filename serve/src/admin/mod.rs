@@ -3,6 +3,7 @@
 mod health;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod heap;
+mod listener;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod profile;
 mod scrape;
@@ -16,6 +17,7 @@ use results_day::metrics::Page;
 
 use crate::{metrics::Runtimes, serving::Shared};
 pub(crate) use health::is_ready;
+pub(crate) use listener::{PATIENCE, serve};
 
 /// `/healthz`, `/readyz` and `/metrics`, and what is below `/debug/`.
 pub(crate) fn routes(shared: &'static Shared, runtimes: Arc<Runtimes>, page: Page) -> Router {
