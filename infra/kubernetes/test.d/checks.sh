@@ -79,6 +79,37 @@ all_replicas_serve_the_release() {
   is "the status of an unknown student" "$status" 404
 }
 
+the_servers_role_reads_the_results_and_changes_nothing() {
+  local refused
+  # Who publishes has ended, so whoever is connected is a server.
+  is "who is connected" "$(sql 'SELECT DISTINCT usename FROM pg_stat_activity WHERE client_addr IS NOT NULL')" serve
+  is "the number of students" "$(as_server 'SELECT count(*) FROM students')" "$STUDENTS"
+  for refused in "UPDATE students SET name = 'x' WHERE id = 1" "SELECT log_changes('{0}')" \
+    "INSERT INTO release_tokens VALUES ('x')" 'CREATE TABLE mine ()'; do
+    ! as_server "$refused" >"$work/refused" 2>&1 || die "$refused was allowed"
+    grep -q 'permission denied' "$work/refused" || die "$refused: $(<"$work/refused")"
+  done
+}
+as_server() {
+  results exec postgres-0 --quiet -- psql -qXAt -v ON_ERROR_STOP=1 -h /run/postgresql -d results -c 'SET ROLE serve' -c "$1"
+}
+
+the_servers_key_reads_the_store_and_changes_nothing() {
+  local refused
+  is "the servers' key" "$(results exec deployment/serve --quiet -- printenv AWS_ACCESS_KEY_ID)" serve
+  as_servers_key 'mc --quiet cat store/results/releases/1.json' | grep -q '"number":1' || die "it does not read"
+  for refused in 'echo x | mc pipe store/results/releases/2.json' 'mc rm store/results/releases/1.json' \
+    'mc mb store/other' 'mc admin user list store'; do
+    ! as_servers_key "$refused" >"$work/refused" 2>&1 || die "$refused was allowed"
+    grep -qi 'access denied' "$work/refused" || die "$refused: $(<"$work/refused")"
+  done
+}
+as_servers_key() {
+  results exec minio-0 --quiet -- sh -c "
+    export MC_CONFIG_DIR=/tmp/serve MC_HOST_store=http://serve:\$(cat /run/results-day/serve_password)@127.0.0.1:9000
+    $1"
+}
+
 a_roll_to_a_new_version_drops_no_request() {
   begin_load
   edit_overlay results-day:local results-day:next
