@@ -12,10 +12,10 @@ use std::{
 use tempfile::TempDir;
 
 /// Tenths of what `systemd-analyze security` calls the exposure; below 20 it says OK, and a unit without any sandbox
-/// has 96. What is left is the network, local sockets and the host's own root directory, and for NGINX the low ports and
-/// its user's real name.
+/// has 96. What is left is the network, local sockets and the host's own root directory, and for the servers and
+/// NGINX the low ports and their users' real names.
 const SERVICES: [(&str, u32); 5] = [
-    ("results-day-serve@1.service", 11),
+    ("results-day-serve@1.service", 14),
     ("results-day-watch.service", 11),
     ("results-day-publish.service", 11),
     ("results-day-collect.service", 11),
