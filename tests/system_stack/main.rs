@@ -18,5 +18,6 @@ mod k6;
 mod load;
 mod logs;
 mod network;
+mod rights;
 mod stack;
 mod truth;
