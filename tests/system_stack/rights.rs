@@ -1,6 +1,6 @@
-//! What a server may do to what stands behind it: no more than it needs.
+//! What a server may do to what stands behind it, and others to what it keeps: no more than they need.
 
-use std::{fs, process::Command};
+use std::{fs, os::unix::fs::PermissionsExt, process::Command};
 
 use crate::stack::Stack;
 
@@ -25,6 +25,15 @@ fn a_servers_user_of_redis_reads_and_writes_entries_and_does_nothing_else() {
     ] {
         let said = as_server(refused);
         assert!(said.starts_with("NOPERM"), "{refused:?}: {said}");
+    }
+}
+
+#[test]
+fn nobody_else_enters_a_folder_that_holds_results() {
+    let stack = crate::stack::stack();
+    for part in ["postgres", "redis", "minio", "serve-1", "serve-2", "serve-3"] {
+        let mode = fs::metadata(stack.data().join(part)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700, "{part}");
     }
 }
 
