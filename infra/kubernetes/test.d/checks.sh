@@ -97,8 +97,8 @@ as_server() {
 the_servers_key_reads_the_store_and_changes_nothing() {
   local refused
   is "the servers' key" "$(results exec deployment/serve --quiet -- printenv AWS_ACCESS_KEY_ID)" serve
-  as_servers_key 'mc --quiet cat store/results/releases/1.json' | grep -q '"number":1' || die "it does not read"
-  for refused in 'echo x | mc pipe store/results/releases/2.json' 'mc rm store/results/releases/1.json' \
+  as_servers_key 'mc --quiet cat store/results/releases/00000000000000000001.json' | grep -q '"number":1' || die "it does not read"
+  for refused in 'echo x | mc pipe store/results/releases/00000000000000000002.json' 'mc rm store/results/releases/00000000000000000001.json' \
     'mc mb store/other' 'mc admin user list store'; do
     ! as_servers_key "$refused" >"$work/refused" 2>&1 || die "$refused was allowed"
     grep -qi 'access denied' "$work/refused" || die "$refused: $(<"$work/refused")"
