@@ -43,6 +43,8 @@ the_tables_are_made_for_who_imports_results() {
   is "the number of students" "$(sql 'SELECT count(*) FROM students')" 0
   job tables | sed 's/^/  /'
   sql 'DROP OWNED BY results'
+  # With them goes what the servers' role may read of those to come.
+  sql 'ALTER DEFAULT PRIVILEGES FOR ROLE results GRANT SELECT ON TABLES TO serve'
 }
 
 a_nation_is_seeded() {
