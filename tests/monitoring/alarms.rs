@@ -122,12 +122,14 @@ fn whatever_dies_is_named_within_a_minute_and_no_longer_when_it_is_back() {
     stack.kill("POSTGRES");
     signal(&stack, "REDIS", "STOP");
     stack.kill("MINIO");
+    stack.kill("BLACKBOX_EXPORTER");
     stack.kill("NGINX");
     let mut expected = vec![
         ("PostgresDown", "postgres"),
         ("RedisDown", "redis"),
         ("StoreDown", "minio"),
         ("NginxDown", "nginx"),
+        ("BlackboxExporterDown", ""),
         ("WatcherInTrouble", "watcher"),
     ];
     for server in ["serve-1", "serve-2", "serve-3"] {
