@@ -204,6 +204,16 @@ fn a_run_tells_in_a_file_how_it_went_on_top_of_the_earlier_ones() {
 }
 
 #[test]
+fn an_hour_that_cannot_be_had_is_told_to_who_asks_and_is_no_run_that_failed() {
+    let nation = Nation::seeded(1, 100);
+    let run = |flags: &[&str]| nation.run("publish", &[&["--metrics-file", "runs.prom"], flags].concat());
+    run(&[]).succeeded();
+    let before = fs::read_to_string(nation.path("runs.prom")).unwrap();
+    run(&["--not-before", "2099-01-01T00:00:00Z"]).failed(1, &["publish: ", "are visible"]);
+    assert_eq!(fs::read_to_string(nation.path("runs.prom")).unwrap(), before);
+}
+
+#[test]
 fn a_seeder_tells_in_a_file_how_it_went() {
     let nation = Nation::empty();
     let told = || Metrics::read(&fs::read_to_string(nation.path("seeder.prom")).unwrap());

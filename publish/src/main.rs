@@ -16,7 +16,7 @@ use publish::{
 use results_day::{
     log::{self, LogFormat},
     private,
-    release::{Bucket, ReleaseNumber, Spared},
+    release::{Bucket, EmbargoError, ReleaseNumber, Spared},
     source,
 };
 
@@ -178,6 +178,10 @@ async fn run(arguments: Arguments) -> anyhow::Result<String> {
     };
     let (started, record) = (Instant::now(), Record::of(kind));
     let ran = once(command, &database, not_before, parts.role(), &bucket, &record.work).await;
+    // Whoever asks for an hour that cannot be had is told so at once. That is no publication that failed.
+    if ran.as_ref().is_err_and(|error| error.is::<EmbargoError>()) {
+        return ran.map(|(said, _)| said);
+    }
     record.runs.ended(ran.as_ref().map_or(Ending::Failed, |(_, ending)| *ending), started.elapsed());
     // What was done is done, whether or not it can be told of.
     if let Some(path) = metrics.file()
