@@ -23,17 +23,20 @@ const MIGRATIONS: [(i64, &str, &str); 4] = [
 /// `pg_trigger.h`). A subscription feeds a table: that fires no statement triggers. Rows are in a child of a table, which
 /// has no triggers of ours.
 pub(super) const WAYS_ROUND: &str = "
-SELECT array_agg(way) FROM (
-  SELECT 'no trigger ' || name || '_' || event || '_logged'
+SELECT array_agg(way ORDER BY way) FROM (
+  SELECT CASE WHEN tgname IS NULL THEN 'no trigger ' || trigger
+              WHEN tgenabled = 'D' THEN 'a trigger ' || trigger || ' that is off'
+              WHEN tgenabled <> 'A' THEN 'a trigger ' || trigger || ' that is not enabled ALWAYS'
+              ELSE 'a trigger ' || trigger || ' that is not as the migrations make it' END
   FROM (VALUES ('students', 'log_changed_students'), ('natural_science_results', 'log_changed_results'),
-               ('social_science_results', 'log_changed_results')) AS tracked (name, log),
-       (VALUES ('insert'), ('update'), ('delete'), ('truncate')) AS events (event)
-  WHERE NOT EXISTS (
-    SELECT FROM pg_trigger
-    WHERE tgrelid = to_regclass(name) AND tgname = name || '_' || event || '_logged' AND tgenabled = 'A'
-      AND tgfoid = to_regproc(CASE event WHEN 'truncate' THEN 'log_truncation' ELSE log END) AND tgqual IS NULL
-      AND tgtype = CASE event WHEN 'insert' THEN 4 WHEN 'delete' THEN 8 WHEN 'update' THEN 16 ELSE 32 END
-  )
+               ('social_science_results', 'log_changed_results')) AS tracked (name, log)
+  CROSS JOIN (VALUES ('insert'), ('update'), ('delete'), ('truncate')) AS events (event)
+  CROSS JOIN LATERAL (SELECT name || '_' || event || '_logged') AS triggers (trigger)
+  LEFT JOIN pg_trigger ON tgrelid = to_regclass(name) AND tgname = trigger
+  WHERE (tgenabled = 'A' AND tgqual IS NULL
+         AND tgfoid = to_regproc(CASE event WHEN 'truncate' THEN 'log_truncation' ELSE log END)
+         AND tgtype = CASE event WHEN 'insert' THEN 4 WHEN 'delete' THEN 8 WHEN 'update' THEN 16 ELSE 32 END
+        ) IS NOT TRUE
   UNION ALL
   SELECT 'a subscription that feeds ' || srrelid::regclass::text FROM pg_subscription_rel
   WHERE srrelid IN (to_regclass('students'), to_regclass('natural_science_results'),
@@ -57,8 +60,9 @@ pub(super) async fn migrate(connection: &mut PgConnection, up_to: Option<i64>) -
 
 pub(super) fn unlogged(place: &str, ways_round: &[String]) -> SourceError {
     SourceError::Unlogged(format!(
-        "{place} has {}, so changes may have gone unlogged; make it as the migrations do, \
-         call log_changes('{{0}}') then, or seed a new database",
+        "{place} has {}, so changes may have gone unlogged; put that right as the tables' owner (ALTER TABLE … ENABLE \
+         ALWAYS TRIGGER … where one is there; else make it as the migrations do), call log_changes('{{0}}') then, or \
+         seed a new database",
         ways_round.join(", ")
     ))
 }
