@@ -67,3 +67,32 @@ fn a_postgresql_and_a_redis_that_die_are_told_of_and_so_is_their_return() {
     let metrics = becomes(&server, 10, "serve_database_up", 1.0);
     assert_eq!(metrics.value("serve_changed_since_release_students"), 2.0);
 }
+
+#[test]
+fn a_trigger_that_is_off_is_told_of_and_neither_the_database_nor_the_disk_is_blamed() {
+    let (postgres, nation) = (Postgres::start(), Nation::empty());
+    let url = postgres.database();
+    let edit = |sql: &str| {
+        let edited = Command::new("psql").args(["-qXd", &url, "-c", sql]).status().unwrap();
+        assert!(edited.success(), "{sql}");
+    };
+    Ran::of(program("db-seeder", &nation.path("")).args(["--database", &url, "--students", "100"]))
+        .succeeded();
+    Ran::of(program("publish", &nation.path("")).args(["--database", &url, "--bucket", "./bucket"]))
+        .succeeded();
+    let server = nation.serve_with(&["--database", &url]).serving(1);
+    becomes(&server, 5, "serve_cache_written", 1.0);
+    assert_eq!(server.metrics().value("serve_changes_unlogged"), 0.0);
+
+    edit("ALTER TABLE students DISABLE TRIGGER students_update_logged");
+    let metrics = becomes(&server, 5, "serve_changes_unlogged", 1.0);
+    assert_eq!(metrics.value("serve_database_up"), 1.0);
+    let metrics = becomes(&server, 5, "serve_everything_changed", 1.0);
+    assert_eq!(metrics.value("serve_cache_written"), 1.0);
+
+    // The trigger is back, and what happened meanwhile is in no log.
+    edit("ALTER TABLE students ENABLE ALWAYS TRIGGER students_update_logged");
+    let metrics = becomes(&server, 5, "serve_changes_unlogged", 0.0);
+    assert_eq!(metrics.value("serve_everything_changed"), 1.0);
+    assert_eq!(metrics.value("serve_cache_written"), 1.0);
+}

@@ -64,7 +64,7 @@ impl ChangeFollower {
             Ok(Ok(heard)) => self.heard = Some(heard),
             Ok(Err(error)) => {
                 self.load_written(&error.to_string());
-                self.doubt_if_unlogged(&error);
+                self.not_heard(&error);
             }
             Err(_) => self.load_written("it does not answer"),
         }
@@ -98,11 +98,10 @@ impl ChangeFollower {
                 }
                 Err(error) => error,
             };
-            self.shared.followed().set_database_answers(false);
             if pause == INTERVAL {
                 tracing::error!(%error, "following the changes failed; serving on with what is known");
             }
-            self.doubt_if_unlogged(&error);
+            self.not_heard(&error);
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
@@ -176,22 +175,33 @@ impl ChangeFollower {
 
     fn heard_now(&self) {
         self.shared.heard();
-        self.shared.followed().set_journal_written(self.written.is_there());
+        let followed = self.shared.followed();
+        followed.set_changes_unlogged(false);
+        let serving = self.shared.serving();
+        let misleads = matches!(&serving.knowledge, Knowledge::Known(known) if self.would_mislead(known));
+        followed.set_journal_written(self.written.is_in_order(misleads));
+    }
+
+    /// A database that says that it does not log its changes has answered, and is there.
+    fn not_heard(&mut self, error: &SourceError) {
+        let unlogged = matches!(error, SourceError::Unlogged(_));
+        self.shared.followed().set_database_answers(unlogged);
+        self.shared.followed().set_changes_unlogged(unlogged);
+        if unlogged {
+            self.doubt();
+        }
     }
 
     /// What was logged says nothing, from when the database was seen not to log its changes until it says that
     /// everything changed.
-    fn doubt_if_unlogged(&mut self, error: &SourceError) {
-        if !matches!(error, SourceError::Unlogged(_)) {
-            return;
-        }
+    fn doubt(&mut self) {
         let Knowledge::Known(known) = &self.shared.serving().knowledge else { return };
         if self.doubt.is_none() {
             tracing::error!("the database does not log its changes; everything is answered live");
             self.doubt = Some(known.log.everything());
         }
         self.written.forget();
-        self.shared.followed().set_journal_written(false);
+        self.shared.followed().set_journal_written(self.written.is_in_order(true));
         self.change_known(|known| known.doubtful = true);
     }
 

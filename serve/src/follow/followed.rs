@@ -11,8 +11,10 @@ pub(crate) struct Followed {
     store_answers: AtomicBool,
     checked: Instant,
     fetch_failures: AtomicU64,
+    release_lost: AtomicBool,
     switched: Instant,
     database_answers: AtomicBool,
+    changes_unlogged: AtomicBool,
     damaged_repaired: AtomicU64,
     missing_repaired: AtomicU64,
     release_is_written: AtomicBool,
@@ -27,6 +29,7 @@ impl Followed {
     /// The store has said which release is current, and that is here.
     pub(super) fn release_checked(&self) {
         self.store_answers.store(true, Relaxed);
+        self.release_lost.store(false, Relaxed);
         self.checked.is_now();
     }
 
@@ -36,6 +39,10 @@ impl Followed {
         // What the store gave may be unusable, and was an answer.
         let unanswered = matches!(error, CacheError::Release(error) if ReleaseError::is_unanswered(error));
         self.store_answers.store(!unanswered, Relaxed);
+        if !unanswered {
+            let lost = matches!(error, CacheError::Release(ReleaseError::Emptied(_)));
+            self.release_lost.store(lost, Relaxed);
+        }
     }
 
     pub(super) fn release_switched(&self) {
@@ -59,6 +66,10 @@ impl Followed {
         self.database_answers.store(answers, Relaxed);
     }
 
+    pub(crate) fn set_changes_unlogged(&self, unlogged: bool) {
+        self.changes_unlogged.store(unlogged, Relaxed);
+    }
+
     pub(crate) fn store_answers(&self) -> bool {
         self.store_answers.load(Relaxed)
     }
@@ -71,12 +82,20 @@ impl Followed {
         self.fetch_failures.load(Relaxed)
     }
 
+    pub(crate) fn release_lost(&self) -> bool {
+        self.release_lost.load(Relaxed)
+    }
+
     pub(crate) fn switched(&self) -> Option<Timestamp> {
         self.switched.get()
     }
 
     pub(crate) fn database_answers(&self) -> bool {
         self.database_answers.load(Relaxed)
+    }
+
+    pub(crate) fn changes_unlogged(&self) -> bool {
+        self.changes_unlogged.load(Relaxed)
     }
 
     pub(crate) fn damaged_repaired(&self) -> u64 {

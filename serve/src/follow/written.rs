@@ -93,9 +93,9 @@ impl Written {
         !self.journal.as_ref().is_some_and(Journal::is_there)
     }
 
-    /// Whether what is known is written.
-    pub(super) fn is_there(&self) -> bool {
-        self.journal.is_some()
+    /// Whether what is known is written; or, where it would mislead who starts with it, nothing is.
+    pub(super) fn is_in_order(&self, misleads: bool) -> bool {
+        if misleads { self.removed } else { self.journal.is_some() }
     }
 
     /// Removes what is written.

@@ -109,6 +109,11 @@ pub(super) fn tell_of_the_store(shared: &Shared, families: &mut Families<'_>) ->
         [([], yes(followed.store_answers()))],
     )?;
     families.gauge(
+        "serve_release_lost",
+        "Whether the store held no release any more when it was last asked.",
+        [([], yes(followed.release_lost()))],
+    )?;
+    families.gauge(
         "serve_release_checked_timestamp_seconds",
         "When this server last knew from the store which release is current; 0 before the first time.",
         [([], seconds(followed.checked()))],
@@ -129,7 +134,7 @@ pub(super) fn tell_of_the_store(shared: &Shared, families: &mut Families<'_>) ->
     let knows_changes = !matches!(shared.serving().knowledge, Knowledge::Static);
     families.gauge(
         "serve_cache_written",
-        "Whether a restart would find the release, and what is known of changes, on disk.",
+        "Whether a restart would find the release on disk, and what it may believe of changes.",
         [([], yes(followed.release_is_written() && (!knows_changes || followed.journal_is_written())))],
     )
 }
@@ -150,8 +155,13 @@ pub(super) fn tell_of_the_database(
     }
     families.gauge(
         "serve_database_up",
-        "Whether the last poll of the database succeeded.",
+        "Whether the database answered the last poll.",
         [([], yes(shared.followed().database_answers()))],
+    )?;
+    families.gauge(
+        "serve_changes_unlogged",
+        "Whether it answered that it does not log all of its changes.",
+        [([], yes(shared.followed().changes_unlogged()))],
     )?;
     // Reckoned back from a clock that nobody sets.
     let heard = shared.age().and_then(|age| Timestamp::try_from(SystemTime::now().checked_sub(age)?).ok());
