@@ -318,20 +318,3 @@ fn a_store_that_does_not_answer_is_told() {
     assert_eq!(metrics.value("serve_release_number"), 1.0);
     assert_eq!(server.student(7).status, 200);
 }
-
-#[test]
-fn a_release_that_the_store_has_lost_is_told_until_it_is_back() {
-    let nation = Nation::published();
-    let server = nation.serve().serving(1);
-    becomes(&server, 5, "serve_cache_written", 1.0);
-    let (bucket, away) = (nation.path("bucket"), nation.path("away"));
-    std::fs::rename(&bucket, &away).unwrap();
-    std::fs::create_dir(&bucket).unwrap();
-    let metrics = becomes(&server, 15, "serve_release_lost", 1.0);
-    assert_eq!(metrics.value("serve_store_up"), 1.0);
-    assert_eq!(server.student(7).status, 200);
-
-    std::fs::remove_dir_all(&bucket).unwrap();
-    std::fs::rename(&away, &bucket).unwrap();
-    becomes(&server, 15, "serve_release_lost", 0.0);
-}

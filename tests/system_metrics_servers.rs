@@ -1,4 +1,5 @@
-//! Proves that `serve` tells of a PostgreSQL and a Redis that die, and of their return.
+//! Proves that `serve` tells of a PostgreSQL and a Redis that die, and of their return; of a change log that is off, and
+//! of a store that has lost what is served.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
@@ -7,7 +8,7 @@ mod support {
 }
 mod system;
 
-use std::{process::Command, time::Duration};
+use std::{fs, process::Command, thread, time::Duration};
 
 use support::servers::{Postgres, Redis};
 use system::{Metrics, Nation, Ran, Server, program, within};
@@ -95,4 +96,21 @@ fn a_trigger_that_is_off_is_told_of_and_neither_the_database_nor_the_disk_is_bla
     let metrics = becomes(&server, 5, "serve_changes_unlogged", 0.0);
     assert_eq!(metrics.value("serve_everything_changed"), 1.0);
     assert_eq!(metrics.value("serve_cache_written"), 1.0);
+}
+
+#[test]
+fn a_release_that_the_store_has_lost_is_told_until_it_is_back() {
+    let nation = Nation::published();
+    let server = nation.serve().serving(1);
+    becomes(&server, 5, "serve_cache_written", 1.0);
+    let (bucket, away) = (nation.path("bucket"), nation.path("away"));
+    fs::rename(&bucket, &away).unwrap();
+    fs::create_dir(&bucket).unwrap();
+    let metrics = becomes(&server, 15, "serve_release_lost", 1.0);
+    assert_eq!(metrics.value("serve_store_up"), 1.0);
+    assert_eq!(server.student(7).status, 200);
+
+    fs::remove_dir_all(&bucket).unwrap();
+    fs::rename(&away, &bucket).unwrap();
+    becomes(&server, 15, "serve_release_lost", 0.0);
 }
