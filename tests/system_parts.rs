@@ -81,24 +81,45 @@ fn a_directory_that_all_of_them_reach_is_as_good_a_bucket() {
 }
 
 #[test]
-fn parts_that_come_late_hear_that_nothing_has_changed() {
+fn whoever_comes_when_nothing_has_changed_hears_of_it_at_once_whenever_that_is() {
     let board = Board::new("nothing-to-do").seeded(3_000);
     board.publish();
-    let committer = board.committer(2);
-    let first = board.part("0/2");
-    assert_eq!(succeeds(first), "part 0/2: release 1 is up to date, nothing to do");
-    assert_eq!(succeeds(board.part("1/2")), "part 1/2: release 1 is up to date, nothing to do");
-    assert!(succeeds(committer).starts_with("release 1 is up to date"));
+    let run = board.a_run();
+    assert!(succeeds(run.committer(2)).starts_with("release 1 is up to date"), "it waits for nobody");
+    assert_eq!(succeeds(run.part("0/2")), format!("part 0/2: {}", run.was_up_to_date(1)));
+    // That was what this run had to find out. What comes later is for another one.
+    board.edit("UPDATE students SET name = name || '+' WHERE id = 7");
+    assert_eq!(succeeds(run.part("1/2")), format!("part 1/2: {}", run.was_up_to_date(1)));
+    assert_eq!(succeeds(run.committer(2)), run.was_up_to_date(1));
     assert_eq!(board.releases(), [1]);
+    assert!(board.publish_in_parts(2).starts_with("release 2: "));
+}
+
+#[test]
+fn whoever_is_started_again_behind_the_commit_ends_at_once_whatever_has_come_since() {
+    let board = Board::new("behind").seeded(3_000);
+    let run = board.a_run();
+    let (committer, parts) = (run.committer(2), run.parts(2));
+    for part in parts {
+        assert!(succeeds(part).contains("release 1 is committed"));
+    }
+    assert!(succeeds(committer).starts_with("release 1: "));
+    board.edit("UPDATE students SET name = name || '+' WHERE id = 7");
+    for _ in 0..2 {
+        assert_eq!(succeeds(run.part("0/2")), format!("part 0/2: {}", run.is_already(1)));
+        assert_eq!(succeeds(run.committer(2)), run.is_already(1));
+        board.publish();
+    }
+    assert_eq!(board.releases(), [1, 2]);
+    assert_eq!(run.attempts().len(), 1, "a run that has ended makes no attempt");
 }
 
 #[test]
 fn an_hour_is_for_the_committer_to_set_and_a_rollback_ends_with_the_publication() {
     let board = Board::new("hour").seeded(3_000);
-    let committer = system::Watcher::start(
-        &mut board.program("publish", &["--parts", "2", "--not-before", "2126-11-30T06:00:00Z"]),
-    );
-    for part in board.parts(2) {
+    let run = board.a_run();
+    let committer = run.committer_with(2, &["--not-before", "2126-11-30T06:00:00Z"]);
+    for part in run.parts(2) {
         succeeds(part);
     }
     assert!(succeeds(committer).ends_with("nobody sees it before 2126-11-30T06:00:00Z"));
@@ -116,10 +137,11 @@ fn parts_of_another_number_than_the_committers_are_refused() {
     let board = Board::new("numbers").seeded(2_000);
     board.publish();
     board.edit("UPDATE students SET name = name || '+' WHERE id = 7");
-    let committer = board.committer(2);
-    board.next_attempt(&[]);
-    fails(board.part("0/3"), &["has 2 parts, and this is part 0/3", "give the same number"]);
-    for part in board.parts(2) {
+    let run = board.a_run();
+    let committer = run.committer(2);
+    run.next_attempt(&[]);
+    fails(run.part("0/3"), &["has 2 parts, and this is part 0/3", "give the same number"]);
+    for part in run.parts(2) {
         succeeds(part);
     }
     assert!(succeeds(committer).starts_with("release 2: "));
@@ -134,10 +156,14 @@ fn of(key: &str) -> &str {
 #[test]
 fn a_report_of_another_attempt_or_another_number_of_parts_is_refused() {
     let board = Board::new("mixed").seeded(3_000);
-    board.publish_in_parts(2);
-    let earlier = board.attempts().remove(0);
+    let before = board.a_run();
+    let (committer, parts) = (before.committer(2), before.parts(2));
+    succeeds(committer);
+    drop(parts);
+    let earlier = before.attempts().remove(0);
     board.edit("SELECT log_changes('{0}')");
-    let mut known = vec![earlier.clone()];
+    let run = board.a_run();
+    let mut known = Vec::new();
     let edits: [fn(&mut Value, &str); 4] = [
         |_, _| {},
         |report, attempt| {
@@ -161,13 +187,13 @@ fn a_report_of_another_attempt_or_another_number_of_parts_is_refused() {
         "which are not the 2 that fall to it".to_owned(),
     ];
     for (edit, named) in edits.into_iter().zip(named) {
-        let committer = board.committer(2);
-        let attempt = board.next_attempt(&known);
-        let mut report = board.json(&format!("parts/{earlier}/1.json"));
+        let committer = run.committer(2);
+        let attempt = run.next_attempt(&known);
+        let mut report = board.json(&before.key(&format!("{earlier}/1.json")));
         edit(&mut report, &attempt);
         report.as_object_mut().unwrap().remove("sha256");
-        board.put(&format!("parts/{attempt}/1.json"), sealed(&report.to_string()).into());
-        let mut other = board.part("0/2");
+        board.put(&run.key(&format!("{attempt}/1.json")), sealed(&report.to_string()).into());
+        let mut other = run.part("0/2");
         fails(committer, &[&named]);
         other.kill();
         known.push(attempt);
@@ -181,7 +207,7 @@ fn what_is_left_of_attempts_is_collected_when_it_is_old() {
     let board = Board::new("litter").seeded(2_000);
     board.publish_in_parts(2);
     let of_parts = || board.keys().into_iter().filter(|key| key.starts_with("parts/")).count();
-    assert_eq!(of_parts(), 3);
+    assert_eq!(of_parts(), 4);
     let said = board.run("publish", &["collect"]).succeeded();
     assert!(said.starts_with("nothing to collect"), "{said}");
     eventually("what is older than a second is collected", || {
@@ -195,7 +221,7 @@ fn what_is_left_of_attempts_is_collected_when_it_is_old() {
 #[test]
 fn without_a_database_that_can_share_a_snapshot_there_are_no_parts() {
     let nation = Nation::seeded(1, 1_000);
-    for flags in [["--parts", "2"], ["--part", "0/2"]] {
+    for flags in [["--parts", "2", "--run", "a"], ["--part", "0/2", "--run", "a"]] {
         nation
             .run("publish", &flags)
             .failed(1, &["sqlite:results.db", "publish it as a whole, without parts"]);
@@ -209,7 +235,16 @@ fn without_a_database_that_can_share_a_snapshot_there_are_no_parts() {
         &["--parts", "2", "--watch"],
         &["--part", "0/2", "--watch"],
         &["--part", "0/2", "--not-before", "2126-11-30T06:00:00Z"],
-        &["--parts", "2", "releases"],
+    ] {
+        assert_eq!(nation.run("publish", &[flags, &["--run", "a"]].concat()).status, Some(2), "{flags:?}");
+    }
+    for flags in [
+        &["--parts", "2"][..],
+        &["--part", "0/2"],
+        &["--run", "a"],
+        &["--parts", "2", "--run", ".."],
+        &["--parts", "2", "--run", "a/b"],
+        &["--parts", "2", "--run", "a", "releases"],
     ] {
         assert_eq!(nation.run("publish", flags).status, Some(2), "{flags:?}");
     }

@@ -10,11 +10,11 @@ mod support {
 }
 mod system;
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use support::{
     board::Board,
-    parted::{LIMIT, succeeds},
+    parted::{Run, succeeds},
 };
 use system::{Instants, Watcher, eventually};
 
@@ -29,6 +29,15 @@ fn published(bucket: &str) -> Board {
     board
 }
 
+/// Waits until a part has ended well with a release, to which it has brought something or to which it came too late.
+#[track_caller]
+fn has_ended(part: Watcher, run: &Run<'_>, release: u64) {
+    let said = succeeds(part);
+    let is_told =
+        said.contains(&format!("release {release} is committed")) || said.ends_with(&run.is_already(release));
+    assert!(is_told, "{said}");
+}
+
 /// Ends the session that holds the snapshot of the open attempt: of all the oldest transaction.
 fn end_the_holder(board: &Board) {
     let holder = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() \
@@ -40,13 +49,14 @@ fn end_the_holder(board: &Board) {
 #[test]
 fn a_part_killed_in_the_middle_is_started_again_and_the_others_wait_for_it() {
     let board = published("killed-part");
-    let committer = board.committer(3);
-    let mut victim = board.part("1/3");
-    let attempt = board.next_attempt(&[]);
+    let run = board.a_run();
+    let committer = run.committer(3);
+    let mut victim = run.part("1/3");
+    let attempt = run.next_attempt(&[]);
     board.blobs_of(&attempt);
     victim.kill();
-    assert!(!board.keys().contains(&format!("parts/{attempt}/1.json")), "it had reported already");
-    for part in board.parts(3) {
+    assert!(!board.keys().contains(&run.key(&format!("{attempt}/1.json"))), "it had reported already");
+    for part in run.parts(3) {
         assert!(succeeds(part).contains("release 2 is committed"));
     }
     assert!(succeeds(committer).starts_with("release 2: 15000 students in 16 shards; 16 shards uploaded"));
@@ -57,12 +67,13 @@ fn a_part_killed_in_the_middle_is_started_again_and_the_others_wait_for_it() {
 #[test]
 fn a_straggler_and_its_replacement_harm_nobody() {
     let board = published("straggler");
-    let committer = board.committer(2);
-    let mut straggler = board.part("0/2");
-    let attempt = board.next_attempt(&[]);
+    let run = board.a_run();
+    let committer = run.committer(2);
+    let mut straggler = run.part("0/2");
+    let attempt = run.next_attempt(&[]);
     board.blobs_of(&attempt);
     straggler.signal("STOP");
-    for part in board.parts(2) {
+    for part in run.parts(2) {
         succeeds(part);
     }
     assert!(succeeds(committer).starts_with("release 2: "));
@@ -76,9 +87,10 @@ fn a_straggler_and_its_replacement_harm_nobody() {
 #[test]
 fn two_of_each_part_at_once_bring_the_same() {
     let board = published("twins");
-    let (committer, twins) = (board.committer(2), [board.parts(2), board.parts(2)]);
+    let run = board.a_run();
+    let (committer, twins) = (run.committer(2), [run.parts(2), run.parts(2)]);
     for part in twins.into_iter().flatten() {
-        assert!(succeeds(part).contains("release 2 is committed"));
+        has_ended(part, &run, 2);
     }
     assert!(succeeds(committer).starts_with("release 2: "));
     board.is_what_the_database_holds();
@@ -87,8 +99,9 @@ fn two_of_each_part_at_once_bring_the_same() {
 #[test]
 fn a_committer_killed_at_any_instant_is_started_again_and_all_end_well() {
     let board = published("killed-committer");
+    let run = board.a_run();
     let started = Instant::now();
-    let (committer, parts) = (board.committer(2), board.parts(2));
+    let (committer, parts) = (run.committer(2), run.parts(2));
     succeeds(committer);
     let took = started.elapsed();
     drop(parts);
@@ -96,27 +109,26 @@ fn a_committer_killed_at_any_instant_is_started_again_and_all_end_well() {
     let mut cut_off = 0;
     for round in 0..8 {
         board.edit(MUCH);
+        let run = board.a_run();
         let before = *board.releases().last().unwrap();
-        let (mut committer, parts) = (board.committer(2), board.parts(2));
+        let (mut committer, parts) = (run.committer(2), run.parts(2));
         instants.pass(took);
         committer.kill();
         let after = *board.releases().last().unwrap();
         cut_off += u32::from(after == before);
         board.verify();
-        let committer = board.committer(2);
-        for part in parts {
-            let said = succeeds(part);
-            let ended = ["is committed", "is up to date"].iter().any(|end| said.contains(end));
-            assert!(ended && said.contains(&format!("release {}", before + 1)), "round {round}: {said}");
+        if after > before {
+            board.edit("UPDATE students SET name = name || '*' WHERE id = 7");
         }
-        // What was committed already cannot be waited for by anybody who comes later.
-        let mut committer = committer;
-        if after == before {
-            assert_eq!(committer.ended(LIMIT).code(), Some(0), "{}", committer.log());
-        } else {
-            committer.kill();
+        let said = succeeds(run.committer(2));
+        let is_told =
+            said.starts_with(&format!("release {}: ", before + 1)) || said == run.is_already(before + 1);
+        assert!(is_told, "round {round}: {said}");
+        for part in parts {
+            has_ended(part, &run, before + 1);
         }
         assert_eq!(*board.releases().last().unwrap(), before + 1, "round {round}");
+        board.publish();
         board.is_what_the_database_holds();
     }
     println!("{cut_off} of 8 committers were cut off before their commit");
@@ -127,22 +139,25 @@ fn a_committer_killed_at_any_instant_is_started_again_and_all_end_well() {
 #[test]
 fn a_part_killed_at_any_instant_is_started_again_and_the_release_is_whole() {
     let board = published("killed-parts");
+    let run = board.a_run();
     let started = Instant::now();
-    let (committer, parts) = (board.committer(2), board.parts(2));
+    let (committer, parts) = (run.committer(2), run.parts(2));
     succeeds(committer);
     let took = started.elapsed();
     drop(parts);
     let mut instants = Instants(7);
     for round in 3..9 {
         board.edit(MUCH);
-        let (committer, mut victim, other) = (board.committer(2), board.part("0/2"), board.part("1/2"));
+        let run = board.a_run();
+        let (committer, mut victim, other) = (run.committer(2), run.part("0/2"), run.part("1/2"));
         instants.pass(took);
         victim.kill();
         board.verify();
-        // If the victim had reported, the replacement may come too late to hear of the commit.
-        let _replacement = board.part("0/2");
+        let replacement = run.part("0/2");
         assert!(succeeds(committer).starts_with(&format!("release {round}: ")));
-        assert!(succeeds(other).contains(&format!("release {round} is committed")));
+        for part in [other, replacement] {
+            has_ended(part, &run, round);
+        }
         board.is_what_the_database_holds();
     }
     board.verify_all();
@@ -151,17 +166,18 @@ fn a_part_killed_at_any_instant_is_started_again_and_the_release_is_whole() {
 #[test]
 fn parts_that_had_reported_start_over_with_the_attempt_of_the_next_committer() {
     let board = published("reported");
-    let mut first = board.committer(3);
-    let parts = [board.part("0/3"), board.part("1/3")];
-    let attempt = board.next_attempt(&[]);
-    board.reported(&attempt, 0);
-    board.reported(&attempt, 1);
+    let run = board.a_run();
+    let mut first = run.committer(3);
+    let parts = [run.part("0/3"), run.part("1/3")];
+    let attempt = run.next_attempt(&[]);
+    run.reported(&attempt, 0);
+    run.reported(&attempt, 1);
     first.kill();
     board.edit("UPDATE students SET name = name || '*' WHERE id = 7");
-    let second = board.committer(3);
-    let next = board.next_attempt(std::slice::from_ref(&attempt));
-    board.reported(&next, 0);
-    let last = board.part("2/3");
+    let second = run.committer(3);
+    let next = run.next_attempt(std::slice::from_ref(&attempt));
+    run.reported(&next, 0);
+    let last = run.part("2/3");
     for part in parts.into_iter().chain([last]) {
         assert!(succeeds(part).contains("release 2 is committed"));
     }
@@ -177,19 +193,20 @@ fn parts_that_had_reported_start_over_with_the_attempt_of_the_next_committer() {
 #[test]
 fn whoever_loses_the_snapshot_starts_over_and_commits_once() {
     let board = published("holder");
-    let committer = board.committer(3);
-    let parts = [board.part("0/3"), board.part("1/3")];
-    let attempt = board.next_attempt(&[]);
-    board.reported(&attempt, 0);
-    board.reported(&attempt, 1);
+    let run = board.a_run();
+    let committer = run.committer(3);
+    let parts = [run.part("0/3"), run.part("1/3")];
+    let attempt = run.next_attempt(&[]);
+    run.reported(&attempt, 0);
+    run.reported(&attempt, 1);
     end_the_holder(&board);
     committer.logs("the snapshot was lost; starting over");
-    let next = board.next_attempt(std::slice::from_ref(&attempt));
-    for part in parts.into_iter().chain([board.part("2/3")]) {
+    let next = run.next_attempt(std::slice::from_ref(&attempt));
+    for part in parts.into_iter().chain([run.part("2/3")]) {
         assert!(succeeds(part).contains("release 2 is committed"));
     }
     assert!(succeeds(committer).starts_with("release 2: "));
-    assert_eq!((board.releases(), board.attempts().len()), (vec![1, 2], 2));
+    assert_eq!((board.releases(), run.attempts().len()), (vec![1, 2], 2));
     assert_eq!(board.manifest(2)["attempt"], next);
     board.is_what_the_database_holds();
 }
@@ -197,19 +214,18 @@ fn whoever_loses_the_snapshot_starts_over_and_commits_once() {
 #[test]
 fn a_rival_that_wins_in_between_is_built_upon() {
     let board = published("rival");
-    let committer = board.committer(2);
-    let first = board.part("0/2");
-    let attempt = board.next_attempt(&[]);
-    board.reported(&attempt, 0);
+    let run = board.a_run();
+    let committer = run.committer(2);
+    let first = run.part("0/2");
+    let attempt = run.next_attempt(&[]);
+    run.reported(&attempt, 0);
     assert!(board.publish().starts_with("release 2: "));
     committer.logs("another publisher committed release 2 first");
     board.edit("UPDATE students SET name = name || '*' WHERE id % 500 = 0");
-    for part in [first, board.part("1/2")] {
+    for part in [first, run.part("1/2")] {
         let said = succeeds(part);
-        assert!(
-            said.contains("release 2 is up to date") || said.contains("release 3 is committed"),
-            "{said}"
-        );
+        let is_told = said.ends_with(&run.was_up_to_date(2)) || said.contains("release 3 is committed");
+        assert!(is_told, "{said}");
     }
     let said = succeeds(committer);
     assert!(said.starts_with("release 2 is up to date") || said.starts_with("release 3: "), "{said}");
@@ -222,17 +238,18 @@ fn a_rival_that_wins_in_between_is_built_upon() {
 #[test]
 fn a_collection_in_between_takes_nothing_from_what_is_committed() {
     let board = published("collected");
-    let committer = board.committer(2);
-    let first = board.part("0/2");
-    let attempt = board.next_attempt(&[]);
-    board.reported(&attempt, 0);
-    let plan = format!("parts/{attempt}/plan.json");
+    let run = board.a_run();
+    let committer = run.committer(2);
+    let first = run.part("0/2");
+    let attempt = run.next_attempt(&[]);
+    run.reported(&attempt, 0);
+    let plan = run.key(&format!("{attempt}/plan.json"));
     eventually("the attempt is old enough to be collected", || {
         board.run("publish", &["collect", "--delete", "--keep", "1", "--grace", "0s"]).succeeded();
         (!board.keys().contains(&plan)).then_some(())
     });
     committer.logs("another publisher committed release 2 first");
-    for part in [first, board.part("1/2")] {
+    for part in [first, run.part("1/2")] {
         assert!(succeeds(part).contains("is committed"));
     }
     assert!(succeeds(committer).starts_with("release "));
@@ -240,46 +257,62 @@ fn a_collection_in_between_takes_nothing_from_what_is_committed() {
 }
 
 #[test]
-fn of_two_committers_at_once_both_end_well() {
+fn of_two_committers_of_one_run_one_commits_and_the_other_hears_of_it() {
     let board = published("two-committers");
-    let committers = [board.committer(2), board.committer(2)];
-    let mut parts = board.parts(2);
-    for part in &mut parts {
-        assert_eq!(part.ended(LIMIT).code(), Some(0), "{}", part.log());
+    let run = board.a_run();
+    let committers = [run.committer(2), run.committer(2)];
+    for part in run.parts(2) {
+        has_ended(part, &run, 2);
     }
-    // The other one starts over, and needs parts to tell that nothing has changed.
-    let more: Vec<Watcher> = board.parts(2);
-    for committer in committers {
-        let said = succeeds(committer);
-        assert!(said.starts_with("release 2"), "{said}");
-    }
-    drop(more);
+    let mut said = committers.map(succeeds);
+    said.sort();
+    assert!(said[0].starts_with("release 2: ") && said[1] == run.is_already(2), "{said:?}");
     assert_eq!(board.releases(), [1, 2]);
+    board.is_what_the_database_holds();
+}
+
+#[test]
+fn two_runs_at_once_share_no_parts_and_both_end_well() {
+    let board = published("two-runs");
+    let runs = [board.a_run(), board.a_run()];
+    let committers = runs.each_ref().map(|run| run.committer(2));
+    let attempts = runs.each_ref().map(|run| run.next_attempt(&[]));
+    let parts = runs.each_ref().map(|run| run.parts(2));
+    let said = committers.map(succeeds);
+    assert!(said.iter().any(|said| said.starts_with("release 2: ")), "{said:?}");
+    let winner = usize::from(said[1].starts_with("release 2: "));
+    assert!(said[1 - winner].starts_with("release 2 is up to date"), "{said:?}");
+    assert_eq!(board.manifest(2)["attempt"], attempts[winner]);
+    for (place, parts) in parts.into_iter().enumerate() {
+        for part in parts {
+            match place == winner {
+                true => has_ended(part, &runs[place], 2),
+                false => assert!(succeeds(part).ends_with(&runs[place].was_up_to_date(2))),
+            }
+        }
+    }
     board.is_what_the_database_holds();
 }
 
 #[test]
 fn a_frozen_committer_loses_the_number_and_not_the_release() {
     let board = published("frozen");
-    let mut frozen = board.committer(2);
-    let attempt = board.next_attempt(&[]);
-    let first = board.part("0/2");
-    board.reported(&attempt, 0);
+    let run = board.a_run();
+    let mut frozen = run.committer(2);
+    let attempt = run.next_attempt(&[]);
+    let first = run.part("0/2");
+    run.reported(&attempt, 0);
     frozen.signal("STOP");
-    let second = board.committer(2);
-    let next = board.next_attempt(std::slice::from_ref(&attempt));
-    board.reported(&next, 0);
-    let last = board.part("1/2");
+    let second = run.committer(2);
+    let next = run.next_attempt(std::slice::from_ref(&attempt));
+    run.reported(&next, 0);
+    let last = run.part("1/2");
     for part in [first, last] {
         assert!(succeeds(part).contains("release 2 is committed"));
     }
     assert!(succeeds(second).starts_with("release 2: "));
     frozen.signal("CONT");
-    frozen.logs_within(Duration::from_secs(20), "starting over");
-    for part in board.parts(2) {
-        assert!(succeeds(part).contains("release 2 is up to date"));
-    }
-    assert!(succeeds(frozen).starts_with("release 2 is up to date"));
+    assert_eq!(succeeds(frozen), run.is_already(2));
     assert_eq!(board.releases(), [1, 2]);
     board.is_what_the_database_holds();
 }

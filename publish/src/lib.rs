@@ -8,11 +8,13 @@ pub mod parts;
 mod pipeline;
 mod plan;
 mod publication;
+mod publisher;
 mod releases;
 mod render;
 pub mod summary;
 pub mod verify;
 pub mod watch;
 
-pub use publication::{Publisher, publish};
+pub use publication::publish;
+pub use publisher::Publisher;
 pub use releases::{Releases, releases};

@@ -109,7 +109,7 @@ fn main() -> ExitCode {
     let publishes = arguments.not_before.is_some() || watches || arguments.parts.role() != Role::Alone;
     let misplaced = if arguments.command.is_some() && publishes {
         Some(
-            "--not-before, --watch, --parts and --part are for publishing, and not for what is done with releases",
+            "--not-before, --watch, --parts, --part and --run are for publishing, and not for what is done with releases",
         )
     } else {
         metrics::Flags::misplaced(&matches, watches)
@@ -209,13 +209,14 @@ async fn once(
                     let outcome = publish::publish(&*source, &store, publisher, work).await?;
                     (outcome.to_string(), outcome.ending())
                 }
-                Role::Committer(of) => {
+                Role::Committer(run, of) => {
                     let outcome =
-                        parts::commit(&*source, &store, of, not_before, parts::PATIENCE, work).await?;
+                        parts::commit(&*source, &store, &run, of, not_before, parts::PATIENCE, work).await?;
                     (outcome.to_string(), outcome.ending())
                 }
-                Role::Part(part) => {
-                    let outcome = parts::contribute(&*source, &store, part, parts::PATIENCE, work).await?;
+                Role::Part(run, part) => {
+                    let outcome =
+                        parts::contribute(&*source, &store, &run, part, parts::PATIENCE, work).await?;
                     (outcome.to_string(), outcome.ending())
                 }
             }

@@ -6,9 +6,7 @@ use anyhow::bail;
 use jiff::Timestamp;
 use results_day::{
     progress,
-    release::{
-        Attempt, Commit, FORMAT, Manifest, ReleaseNumber, ReleaseStore, ShardEntry, ShardKey, embargo,
-    },
+    release::{Attempt, Commit, FORMAT, Manifest, ReleaseNumber, ReleaseStore, ShardEntry, ShardKey},
     shard::{ENCODER, Width},
     source::{Origin, Source},
     student::RENDERER,
@@ -18,53 +16,9 @@ use crate::{
     metrics::{Phase, Work},
     pipeline::{self, Shelf},
     plan::{self, Plan},
+    publisher::{Began, Publisher},
     summary::Outcome,
 };
-
-/// Who publishes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Publisher {
-    /// Somebody who knows what the current release is.
-    Person {
-        /// Sets the embargo, or moves it; without it the embargo stays as it is.
-        not_before: Option<Timestamp>,
-    },
-    /// A program on its own. It publishes nothing on top of a rollback, which somebody made for a reason, and nothing
-    /// of another data set than the current release's: when those results may be seen is for somebody to say.
-    Watcher {
-        /// The embargo of the first release of all.
-        not_before: Option<Timestamp>,
-    },
-}
-
-impl Publisher {
-    fn is_person(self) -> bool {
-        matches!(self, Self::Person { .. })
-    }
-
-    /// The embargo of what follows `base`, as things stand now.
-    pub(crate) async fn embargo(
-        self,
-        store: &ReleaseStore,
-        base: Option<&Manifest>,
-        data_set: &str,
-    ) -> anyhow::Result<Option<Timestamp>> {
-        let now = Timestamp::now();
-        let asked = match self {
-            Self::Person { not_before } => not_before,
-            // An hour that is over does no harm, and a clock that is fast must not drop one that is not.
-            Self::Watcher { not_before } if base.is_none() => return Ok(not_before),
-            // It is started again with the same flags, long after the hour as well.
-            Self::Watcher { .. } => None,
-        };
-        // Whose clock is slow must not hide what was seen, nor put off what is about to open.
-        let now = if asked.is_some() { now.max(store.now().await?) } else { now };
-        Ok(match base {
-            None => embargo(&[], data_set, asked, now)?,
-            Some(base) => embargo(&store.kept_of(data_set, base).await?, data_set, asked, now)?,
-        })
-    }
-}
 
 /// Publishes what has changed since the current release, or everything where there is none to build on.
 ///
@@ -78,11 +32,13 @@ pub async fn publish(
 ) -> anyhow::Result<Outcome> {
     let started = Instant::now();
     let mut probed = false;
+    let mut began = None;
     work.begins();
     loop {
         let looking = Instant::now();
         let base = store.current().await?;
         work.saw(base.as_ref());
+        let began = *began.get_or_insert(Began::on(base.as_ref()));
         // The winner of a race may be a rollback, too.
         if let Some(base) = base.as_ref().filter(|base| base.is_rollback())
             && !publisher.is_person()
@@ -92,7 +48,7 @@ pub async fn publish(
         let missing = missing(store, base.as_ref()).await?;
         let unchanged = match &base {
             Some(base) if missing.is_empty() => {
-                says_the_same(source, store, base, publisher).await?.then_some(base.number)
+                says_the_same(source, store, base, publisher, began).await?.then_some(base.number)
             }
             _ => None,
         };
@@ -104,8 +60,10 @@ pub async fn publish(
             work.during(Phase::Probe, store.probe()).await?;
             probed = true;
         }
-        let manifest = prepare(source, store, base.as_ref(), &missing, publisher, work).await?;
-        if let Some(outcome) = commit(store, base.as_ref(), &manifest, publisher, started, work).await? {
+        let manifest = prepare(source, store, base.as_ref(), &missing, publisher, began, work).await?;
+        if let Some(outcome) =
+            commit(store, base.as_ref(), &manifest, publisher, began, started, work).await?
+        {
             return Ok(outcome);
         }
     }
@@ -130,11 +88,12 @@ pub(crate) async fn commit(
     base: Option<&Manifest>,
     manifest: &Manifest,
     publisher: Publisher,
+    began: Began,
     started: Instant,
     work: &Work,
 ) -> anyhow::Result<Option<Outcome>> {
     // A store that dawdled may have taken the time in which the hour could be moved.
-    publisher.embargo(store, base, &manifest.source.data_set).await?;
+    publisher.embargo(store, base, &manifest.source.data_set, began).await?;
     if work.during(Phase::Commit, store.commit(manifest)).await? == Commit::Lost {
         work.races_lost.add(1);
         tracing::warn!(
@@ -164,10 +123,11 @@ async fn says_the_same(
     store: &ReleaseStore,
     base: &Manifest,
     publisher: Publisher,
+    began: Began,
 ) -> anyhow::Result<bool> {
     Ok(!base.is_rollback()
         && plan::is_up_to_date(source, base).await?
-        && publisher.embargo(store, Some(base), &base.source.data_set).await? == base.not_before)
+        && publisher.embargo(store, Some(base), &base.source.data_set, began).await? == base.not_before)
 }
 
 /// Brings every blob of the next release into the store. Nothing is visible before its commit.
@@ -177,6 +137,7 @@ async fn prepare(
     base: Option<&Manifest>,
     missing: &[ShardKey],
     publisher: Publisher,
+    began: Began,
     work: &Work,
 ) -> anyhow::Result<Manifest> {
     let planning = Instant::now();
@@ -190,7 +151,7 @@ async fn prepare(
             base.number
         );
     }
-    let not_before = publisher.embargo(store, base, &origin.data_set).await?;
+    let not_before = publisher.embargo(store, base, &origin.data_set, began).await?;
     let plan = Plan::of(reader.as_mut(), base, missing).await?;
     work.spent(Phase::Plan, planning.elapsed());
     // Of each try: whoever lost a race names nothing that was written before it, which a collector may have been

@@ -14,6 +14,8 @@ pub enum Outcome {
     Unchanged(ReleaseNumber),
     /// The current release is a rollback, on which only a person publishes.
     RolledBack(ReleaseNumber),
+    /// The publication in parts that this was to commit had ended already; how.
+    Ended(String),
     /// A new release is current.
     Published {
         /// Its number.
@@ -37,7 +39,7 @@ impl Outcome {
     /// What it counts as.
     pub fn ending(&self) -> Ending {
         match self {
-            Self::Unchanged(_) => Ending::Unchanged,
+            Self::Unchanged(_) | Self::Ended(_) => Ending::Unchanged,
             Self::RolledBack(_) => Ending::RolledBack,
             Self::Published { .. } => Ending::Published,
         }
@@ -51,6 +53,7 @@ impl fmt::Display for Outcome {
                 f,
                 "release {number} is up to date: nothing changed since, nothing rendered, 0 shards uploaded"
             ),
+            Self::Ended(how) => how.fmt(f),
             Self::RolledBack(number) => {
                 write!(
                     f,

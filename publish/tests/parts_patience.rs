@@ -15,7 +15,7 @@ use object_store::memory::InMemory;
 use postgres::Postgres;
 use publish::{Publisher, metrics::Work, parts, summary::Outcome};
 use results_day::{
-    release::{Part, ReleaseStore},
+    release::{Part, ReleaseStore, RunName},
     source::{self, SeedPlan, Seeded, Source},
     student::{StudentId, generator::Generator},
 };
@@ -42,15 +42,19 @@ async fn a_committer_without_parts_and_a_part_without_a_committer_say_who_is_mis
     let source = seeded(&cluster).await;
     let store = ReleaseStore::new(Arc::new(InMemory::new()), "memory".to_owned());
     let work = Work::default();
-    let commit = || parts::commit(&*source, &store, 2, None, PATIENCE, &work);
     let part: Part = "0/2".parse().unwrap();
-    let contribute = || parts::contribute(&*source, &store, part, PATIENCE, &work);
+    let run: RunName = "a".parse().unwrap();
+    let commit = || parts::commit(&*source, &store, &run, 2, None, PATIENCE, &work);
+    let contribute = || parts::contribute(&*source, &store, &run, part, PATIENCE, &work);
 
     let error = commit().await.unwrap_err().to_string();
-    assert!(error.starts_with("parts 0/2, 1/2 have not reported for 0.3 s; start publish --part"), "{error}");
+    assert!(
+        error.starts_with("parts 0/2, 1/2 have not reported for 0.3 s; start publish --run a --part"),
+        "{error}"
+    );
     let error = contribute().await.unwrap_err().to_string();
     assert!(
-        error.starts_with("nobody has committed what part 0/2 is for within 0.3 s; run publish"),
+        error.starts_with("nobody has committed what part 0/2 is for within 0.3 s; run publish --run a"),
         "{error}"
     );
     assert_eq!(store.current().await.unwrap(), None, "half of a publication is none");
@@ -58,5 +62,8 @@ async fn a_committer_without_parts_and_a_part_without_a_committer_say_who_is_mis
     // Where all is published, nobody is missed.
     publish::publish(&*source, &store, Publisher::Person { not_before: None }, &work).await.unwrap();
     assert!(matches!(commit().await.unwrap(), Outcome::Unchanged(_)));
-    assert_eq!(contribute().await.unwrap().to_string(), "part 0/2: release 1 is up to date, nothing to do");
+    assert_eq!(
+        contribute().await.unwrap().to_string(),
+        "part 0/2: run a has found release 1 up to date; another publication needs another --run"
+    );
 }

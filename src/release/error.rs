@@ -1,4 +1,4 @@
-use super::{ManifestError, ReleaseNumber, reason::reason};
+use super::{ManifestError, ReleaseNumber, parts, reason::reason};
 use crate::{
     shard::ShardError,
     student::{DocumentError, StudentId},
@@ -108,6 +108,8 @@ impl ReleaseError {
     /// What a log may hold: which object is wrong, and nobody's id.
     pub fn for_a_log(&self) -> String {
         match self {
+            // What is said of what those tell each other who publish in parts names nobody.
+            Self::Different { key, .. } if parts::is_below(key) => self.to_string(),
             Self::Different { key, .. }
             | Self::Shard { key, .. }
             | Self::Document { key, .. }
@@ -125,7 +127,7 @@ impl ReleaseError {
     }
 
     /// Whether there may be another answer the next time: the store did not answer well, or what came was garbled.
-    pub(super) fn may_pass(&self) -> bool {
+    pub fn may_pass(&self) -> bool {
         use object_store::Error::{PermissionDenied, Unauthenticated};
         match self {
             Self::Store { error: PermissionDenied { .. } | Unauthenticated { .. }, .. } => false,

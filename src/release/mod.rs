@@ -34,6 +34,6 @@ pub use embargo::{EmbargoError, embargo};
 pub use error::ReleaseError;
 pub use key::{Attempt, KeyError, ReleaseNumber, ShardKey};
 pub use manifest::{FORMAT, Manifest, ManifestError, ShardEntry};
-pub use parts::{AttemptPlan, Part, PartError, PartReport};
+pub use parts::{AttemptPlan, Part, PartError, PartReport, RunName, RunNameError, RunStart};
 pub use store::ReleaseStore;
 pub use verify::{Inspected, Verified};

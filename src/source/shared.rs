@@ -7,6 +7,9 @@ use super::{Origin, SnapshotReader, SourceError};
 /// [`Source::shared`]: super::Source::shared
 #[async_trait]
 pub trait SharedSnapshots: Send + Sync {
+    /// Makes sure that there is such a database, and that it answers.
+    async fn reach(&self) -> Result<(), SourceError>;
+
     /// Takes a snapshot as [`Source::snapshot`](super::Source::snapshot) does, for others to read from.
     async fn export(&self) -> Result<Box<dyn ExportedSnapshot>, SourceError>;
 

@@ -2,7 +2,11 @@
 
 #![allow(dead_code, reason = "each test program uses its own part of this")]
 
-use std::time::Duration;
+use std::{
+    process::Command,
+    sync::atomic::{AtomicU32, Ordering::Relaxed},
+    time::Duration,
+};
 
 use super::board::Board;
 use crate::system::{Watcher, eventually};
@@ -10,25 +14,23 @@ use crate::system::{Watcher, eventually};
 /// Longer than any of them may take that has nobody to wait for.
 pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 
+/// One publication in parts, under a name of its own.
+pub(crate) struct Run<'a> {
+    board: &'a Board,
+    pub(crate) name: String,
+}
+
 impl Board {
-    /// Starts the committer of so many parts.
-    pub(crate) fn committer(&self, parts: u16) -> Watcher {
-        Watcher::start(&mut self.program("publish", &["--parts", &parts.to_string()]))
-    }
-
-    /// Starts a part, `0/3` say.
-    pub(crate) fn part(&self, part: &str) -> Watcher {
-        Watcher::start(&mut self.program("publish", &["--part", part]))
-    }
-
-    /// Starts all the parts.
-    pub(crate) fn parts(&self, parts: u16) -> Vec<Watcher> {
-        (0..parts).map(|index| self.part(&format!("{index}/{parts}"))).collect()
+    /// A run that nobody has begun.
+    pub(crate) fn a_run(&self) -> Run<'_> {
+        static RUNS: AtomicU32 = AtomicU32::new(1);
+        Run { board: self, name: format!("run-{}", RUNS.fetch_add(1, Relaxed)) }
     }
 
     /// Publishes in so many parts, and reads the whole release again beside the database. What the committer printed.
     pub(crate) fn publish_in_parts(&self, parts: u16) -> String {
-        let (committer, all) = (self.committer(parts), self.parts(parts));
+        let run = self.a_run();
+        let (committer, all) = (run.committer(parts), run.parts(parts));
         for part in all {
             succeeds(part);
         }
@@ -44,10 +46,46 @@ impl Board {
         assert!(said.contains("is up to date"), "{said}");
     }
 
+    /// Waits until blobs are written for an attempt, and says how many there are.
+    pub(crate) fn blobs_of(&self, attempt: &str) -> usize {
+        let end = format!("-{attempt}.json.zst");
+        eventually("an attempt is under way", || {
+            let blobs = self.keys().iter().filter(|key| key.ends_with(&end)).count();
+            (blobs > 0).then_some(blobs)
+        })
+    }
+}
+
+impl Run<'_> {
+    /// Starts the committer of so many parts.
+    pub(crate) fn committer(&self, parts: u16) -> Watcher {
+        self.committer_with(parts, &[])
+    }
+
+    /// Starts it with these flags.
+    pub(crate) fn committer_with(&self, parts: u16, flags: &[&str]) -> Watcher {
+        Watcher::start(self.program(&["--parts", &parts.to_string()]).args(flags))
+    }
+
+    /// Starts a part, `0/3` say.
+    pub(crate) fn part(&self, part: &str) -> Watcher {
+        Watcher::start(&mut self.program(&["--part", part]))
+    }
+
+    /// Starts all the parts.
+    pub(crate) fn parts(&self, parts: u16) -> Vec<Watcher> {
+        (0..parts).map(|index| self.part(&format!("{index}/{parts}"))).collect()
+    }
+
+    /// Where something of this run lies.
+    pub(crate) fn key(&self, name: &str) -> String {
+        format!("parts/{}/{name}", self.name)
+    }
+
     /// The attempts of which there is a plan.
     pub(crate) fn attempts(&self) -> Vec<String> {
-        let keys = self.keys();
-        let plans = keys.iter().filter_map(|key| key.strip_prefix("parts/")?.strip_suffix("/plan.json"));
+        let (keys, folder) = (self.board.keys(), self.key(""));
+        let plans = keys.iter().filter_map(|key| key.strip_prefix(&folder)?.strip_suffix("/plan.json"));
         plans.map(str::to_owned).collect()
     }
 
@@ -60,17 +98,27 @@ impl Board {
 
     /// Waits until a part has reported to an attempt.
     pub(crate) fn reported(&self, attempt: &str, index: u16) {
-        let key = format!("parts/{attempt}/{index}.json");
-        eventually("a part has reported", || self.keys().contains(&key).then_some(()));
+        let key = self.key(&format!("{attempt}/{index}.json"));
+        eventually("a part has reported", || self.board.keys().contains(&key).then_some(()));
     }
 
-    /// Waits until blobs are written for an attempt, and says how many there are.
-    pub(crate) fn blobs_of(&self, attempt: &str) -> usize {
-        let end = format!("-{attempt}.json.zst");
-        eventually("an attempt is under way", || {
-            let blobs = self.keys().iter().filter(|key| key.ends_with(&end)).count();
-            (blobs > 0).then_some(blobs)
-        })
+    /// What is said to whoever comes when the run is a release.
+    pub(crate) fn is_already(&self, release: u64) -> String {
+        format!("run {} is release {release} already; another publication needs another --run", self.name)
+    }
+
+    /// What is said to whoever comes when there was nothing to publish.
+    pub(crate) fn was_up_to_date(&self, release: u64) -> String {
+        format!(
+            "run {} has found release {release} up to date; another publication needs another --run",
+            self.name
+        )
+    }
+
+    fn program(&self, flags: &[&str]) -> Command {
+        let mut command = self.board.program("publish", flags);
+        command.args(["--run", &self.name]);
+        command
     }
 }
 

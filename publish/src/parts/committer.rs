@@ -6,16 +6,22 @@ use jiff::Timestamp;
 use results_day::{
     log::for_a_log,
     progress,
-    release::{AttemptPlan, Manifest, Part, PartReport, ReleaseError, ReleaseStore, ShardKey},
+    release::{
+        AttemptPlan, Manifest, Part, PartReport, ReleaseError, ReleaseStore, RunName, RunStart, ShardKey,
+    },
     source::{ExportedSnapshot, Source, SourceError},
 };
 use tokio::time::sleep;
 
-use super::reports::{are_there, shards_of};
+use super::{
+    history::{End, History, LOOK},
+    reports::{are_there, shards_of},
+};
 use crate::{
     metrics::{Phase, Work},
     plan::Plan,
-    publication::{self, Draft, Publisher},
+    publication::{self, Draft},
+    publisher::{Began, Publisher},
     summary::Outcome,
 };
 
@@ -28,10 +34,12 @@ const AT_ONCE: usize = 8;
 /// Publishes what has changed since the current release, of which so many parts bring their shares.
 ///
 /// Whoever loses the race for the next number, or the snapshot, starts over with a new attempt, and so do the parts. It
-/// is an error where no further part reports to an attempt for as long as `patience`.
+/// is an error where no further part reports to an attempt for as long as `patience`. Where the run has ended already,
+/// or another committer ends it, there is nothing more to do.
 pub async fn commit(
     source: &dyn Source,
     store: &ReleaseStore,
+    run: &RunName,
     parts: u16,
     not_before: Option<Timestamp>,
     patience: Duration,
@@ -40,16 +48,30 @@ pub async fn commit(
     let shared = source.shared()?;
     let publisher = Publisher::Person { not_before };
     let started = Instant::now();
+    let mut history = History::of(store, run);
+    let mut began = None;
     work.begins();
-    work.during(Phase::Probe, store.probe()).await?;
     loop {
+        history.read().await?;
+        if let Some(end) = history.end().await? {
+            return Ok(Outcome::Ended(end.told(run)));
+        }
         let planning = Instant::now();
         let base = store.current().await?;
         work.saw(base.as_ref());
+        let began = match began {
+            Some(began) => began,
+            None => {
+                work.during(Phase::Probe, store.probe()).await?;
+                // Before anything can fail for which this is started again.
+                let start = store.begin_run(&RunStart::of(run.clone(), base.as_ref())).await?;
+                *began.insert(Began::from(&start))
+            }
+        };
         let missing = publication::missing(store, base.as_ref()).await?;
         let snapshot = shared.export().await?;
-        let once = Try { store, base: base.as_ref(), parts, publisher, patience, work };
-        match once.run(snapshot, missing, planning, started).await {
+        let once = Try { store, run, base: base.as_ref(), parts, publisher, began, patience, work };
+        match once.run(snapshot, missing, &mut history, planning, started).await {
             Ok(Some(outcome)) => return Ok(outcome),
             Ok(None) => {}
             Err(error) if is_lost(&error) => {
@@ -64,9 +86,11 @@ pub async fn commit(
 /// One try to commit on top of `base`.
 struct Try<'a> {
     store: &'a ReleaseStore,
+    run: &'a RunName,
     base: Option<&'a Manifest>,
     parts: u16,
     publisher: Publisher,
+    began: Began,
     patience: Duration,
     work: &'a Work,
 }
@@ -77,6 +101,8 @@ enum Gathered {
     All(Vec<PartReport>),
     /// Another publisher has committed the release's number.
     Overtaken,
+    /// Another committer has ended the run.
+    Ended(End),
     /// These parts have not reported, and nobody has for a long time.
     Without(Vec<Part>),
 }
@@ -87,24 +113,31 @@ impl Try<'_> {
         &self,
         mut snapshot: Box<dyn ExportedSnapshot>,
         missing: Vec<ShardKey>,
+        history: &mut History<'_>,
         planning: Instant,
         started: Instant,
     ) -> anyhow::Result<Option<Outcome>> {
         let (store, base) = (self.store, self.base);
         let origin = snapshot.origin().clone();
-        let not_before = self.publisher.embargo(store, base, &origin.data_set).await?;
+        let not_before = self.publisher.embargo(store, base, &origin.data_set, self.began).await?;
         let plan = Plan::of(snapshot.as_mut(), base, &missing).await?;
         let up_to_date = base
             .filter(|base| !base.is_rollback() && plan.keeps_all_of(base) && not_before == base.not_before);
         let (width, shares) = (plan.width, plan.shares(self.parts));
         self.work.spent(Phase::Plan, planning.elapsed());
+        let exported = snapshot.name().to_owned();
         let said = AttemptPlan {
             up_to_date: up_to_date.is_some(),
-            ..AttemptPlan::new(self.parts, base, missing, origin.clone(), snapshot.name().to_owned())
+            ..AttemptPlan::new(self.run.clone(), self.parts, base, missing, origin.clone(), exported)
         };
         store.open_attempt(&said).await?;
-        let reports = match (self.gather(&said, snapshot.as_mut()).await?, up_to_date) {
-            (Gathered::Overtaken, _) => {
+        if let Some(base) = up_to_date {
+            // That is how the run has ended: the parts find it there whenever they come.
+            return Ok(Some(Outcome::Unchanged(base.number)));
+        }
+        history.leave_out(&said.attempt);
+        let reports = match self.gather(&said, snapshot.as_mut(), history).await? {
+            Gathered::Overtaken => {
                 self.work.races_lost.add(1);
                 tracing::warn!(
                     "another publisher committed release {} first; starting over on top of it",
@@ -112,17 +145,17 @@ impl Try<'_> {
                 );
                 return Ok(None);
             }
-            // The parts needed to be told only. Whoever was not there to hear it will find out.
-            (_, Some(base)) => return Ok(Some(Outcome::Unchanged(base.number))),
-            (Gathered::Without(parts), None) => {
+            Gathered::Ended(end) => return Ok(Some(Outcome::Ended(end.told(self.run)))),
+            Gathered::Without(parts) => {
                 let parts: Vec<_> = parts.iter().map(Part::to_string).collect();
                 bail!(
-                    "parts {} have not reported for {} s; start publish --part for each of them, and this again",
+                    "parts {} have not reported for {} s; start publish --run {} --part for each of them, and this again",
                     parts.join(", "),
-                    self.patience.as_secs_f64()
+                    self.patience.as_secs_f64(),
+                    self.run
                 );
             }
-            (Gathered::All(reports), None) => reports,
+            Gathered::All(reports) => reports,
         };
         // All is read: who waits for the tables may have them.
         drop(snapshot);
@@ -133,7 +166,7 @@ impl Try<'_> {
         let draft = Draft { base, attempt: said.attempt, not_before, source: origin, width };
         let manifest = draft.of(shards)?;
         are_there(store, &manifest).await?;
-        publication::commit(store, base, &manifest, self.publisher, started, self.work).await
+        publication::commit(store, base, &manifest, self.publisher, self.began, started, self.work).await
     }
 
     /// Waits for the reports, and keeps the snapshot meanwhile.
@@ -141,11 +174,12 @@ impl Try<'_> {
         &self,
         plan: &AttemptPlan,
         snapshot: &mut dyn ExportedSnapshot,
+        history: &mut History<'_>,
     ) -> anyhow::Result<Gathered> {
         let progress = progress::show("parts reported", u64::from(self.parts), 0);
         let mut missing: Vec<Part> = Part::all(self.parts).collect();
         let mut reports: Vec<PartReport> = Vec::new();
-        let mut last = Instant::now();
+        let (mut last, mut looked) = (Instant::now(), Instant::now());
         loop {
             let asked = stream::iter(missing.clone()).map(|part| self.store.report(plan, part));
             let found: Vec<Option<PartReport>> = asked.buffered(AT_ONCE).try_collect().await?;
@@ -167,6 +201,13 @@ impl Try<'_> {
                 Ok(None) => {}
                 Ok(Some(_)) | Err(ReleaseError::Collected { .. }) => return Ok(Gathered::Overtaken),
                 Err(error) => return Err(error.into()),
+            }
+            if looked.elapsed() >= LOOK {
+                history.read().await?;
+                if let Some(end) = history.end().await? {
+                    return Ok(Gathered::Ended(end));
+                }
+                looked = Instant::now();
             }
             if last.elapsed() >= self.patience {
                 return Ok(Gathered::Without(missing));

@@ -7,8 +7,8 @@ use crate::metrics::Ending;
 /// What a run of one part did.
 #[derive(Debug)]
 pub enum PartOutcome {
-    /// The current release is already what the database holds.
-    UpToDate(Part, ReleaseNumber),
+    /// The run had ended without this; how.
+    Ended(Part, String),
     /// The release is current.
     Committed {
         /// Which part.
@@ -28,7 +28,7 @@ impl PartOutcome {
     /// How the run ended.
     pub fn ending(&self) -> Ending {
         match self {
-            Self::UpToDate(..) => Ending::Unchanged,
+            Self::Ended(..) => Ending::Unchanged,
             Self::Committed { .. } => Ending::Published,
         }
     }
@@ -37,9 +37,7 @@ impl PartOutcome {
 impl fmt::Display for PartOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::UpToDate(part, number) => {
-                write!(f, "part {part}: release {number} is up to date, nothing to do")
-            }
+            Self::Ended(part, how) => write!(f, "part {part}: {how}"),
             Self::Committed { part, number, shards, uploaded, elapsed } => write!(
                 f,
                 "part {part}: release {number} is committed; {shards} of its shards are this part's, {uploaded} of them \

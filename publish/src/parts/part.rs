@@ -1,39 +1,40 @@
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     time::{Duration, Instant},
 };
 
 use anyhow::bail;
 use results_day::{
+    log::for_a_log,
     progress,
-    release::{Attempt, AttemptPlan, Manifest, Part, PartReport, ReleaseError, ReleaseNumber, ReleaseStore},
-    source::{SharedSnapshots, SnapshotReader, Source},
+    release::{Attempt, AttemptPlan, Manifest, Part, PartReport, ReleaseError, ReleaseStore, RunName},
+    source::{SharedSnapshots, SnapshotReader, Source, SourceError},
 };
 use tokio::time::sleep;
 
-use super::outcome::PartOutcome;
+use super::{
+    history::{End, History, LOOK},
+    outcome::PartOutcome,
+};
 use crate::{
     metrics::{Phase, Work},
     pipeline::{self, Shelf},
-    plan::{self, Plan},
+    plan::Plan,
 };
 
 /// How often a part looks whether its attempt is committed: one request that mostly finds nothing.
 const POLL: Duration = Duration::from_millis(250);
 
-/// How often at least it looks for another attempt, and whether there is still a committer: one listing, and one
-/// connection to the database. Early on it looks more often, so that it finds its attempt in no more than a quarter over
-/// the time that the committer takes to open it.
-const LOOK: Duration = Duration::from_secs(2);
-
-/// Does this part's share of whichever attempt is open, and of the next one where that is over, until one of them is
-/// committed.
+/// Does this part's share of whichever attempt of the run is open, and of the next one where that is over, until the run
+/// has ended.
 ///
-/// A part that is started again does its share again, or finds its own report, and waits. It is an error where there is
-/// something to publish and nobody to commit it for as long as `patience`.
+/// A part that is started again does its share again, or finds its own report, and waits. It is an error where nobody
+/// commits for as long as `patience`. What failed once the database and the store had answered is tried again for as
+/// long: nobody else brings this share.
 pub async fn contribute(
     source: &dyn Source,
     store: &ReleaseStore,
+    run: &RunName,
     part: Part,
     patience: Duration,
     work: &Work,
@@ -41,49 +42,54 @@ pub async fn contribute(
     work.begins();
     let shared = source.shared()?;
     let started = Instant::now();
-    let mut contributor =
-        Contributor { shared, store, part, work, over: HashSet::new(), reported: Vec::new() };
-    let (mut led, mut looked) = (Instant::now(), None);
+    // Before a committer is waited for.
+    shared.reach().await?;
+    let mut contributor = Contributor {
+        shared,
+        store,
+        part,
+        work,
+        history: History::of(store, run),
+        lost: HashSet::new(),
+        reported: HashMap::new(),
+    };
+    // One listing, and one connection to the database. Early on they come more often, so that a part finds its attempt
+    // in no more than a quarter over the time that the committer takes to open it.
+    let is_due = |looked: Option<Instant>| {
+        looked.is_none_or(|looked| looked.elapsed() >= LOOK.min(started.elapsed() / 4))
+    };
+    let (mut led, mut looked, mut trouble) = (Instant::now(), None, None);
     loop {
-        if let Some((number, report)) = contributor.committed().await? {
-            let uploaded = report.shards.iter().filter(|shard| shard.key.attempt == report.attempt).count();
-            let (shards, elapsed) = (report.shards.len(), started.elapsed());
-            return Ok(PartOutcome::Committed { part, number, shards, uploaded, elapsed });
-        }
-        if looked.is_none_or(|looked: Instant| looked.elapsed() >= LOOK.min(started.elapsed() / 4)) {
-            match contributor.work().await? {
-                Led::UpToDate(base) => return Ok(PartOutcome::UpToDate(part, base)),
-                Led::Open => led = Instant::now(),
-                Led::Nobody => {}
+        let due = is_due(looked);
+        match contributor.step(due).await {
+            Ok(Step::Ended(end)) => return Ok(contributor.outcome(&end, run, started)),
+            Ok(Step::Led) => (led, trouble) = (Instant::now(), None),
+            Ok(Step::Waits) if due => trouble = None,
+            Ok(Step::Waits) => {}
+            Err(error) if looked.is_some() && may_pass(&error) => {
+                if trouble.is_none() {
+                    tracing::warn!(error = for_a_log(&error), "this is tried again until it works");
+                }
+                trouble = Some(error);
             }
+            Err(error) => return Err(error),
+        }
+        if due {
             looked = Some(Instant::now());
         }
         if led.elapsed() >= patience {
-            return without_a_committer(source, store, part, patience).await;
+            if let Some(trouble) = trouble {
+                return Err(trouble);
+            }
+            bail!(
+                "nobody has committed what part {part} is for within {} s; run publish --run {run} --parts {} with the \
+                 same database and the same bucket, and this again",
+                patience.as_secs_f64(),
+                part.of()
+            );
         }
         sleep(POLL).await;
     }
-}
-
-/// What there is to do where nobody commits: nothing, if all is published.
-async fn without_a_committer(
-    source: &dyn Source,
-    store: &ReleaseStore,
-    part: Part,
-    patience: Duration,
-) -> anyhow::Result<PartOutcome> {
-    if let Some(base) = store.current().await?
-        && !base.is_rollback()
-        && plan::is_up_to_date(source, &base).await?
-    {
-        return Ok(PartOutcome::UpToDate(part, base.number));
-    }
-    bail!(
-        "nobody has committed what part {part} is for within {} s; run publish --parts {} with the same database and \
-         the same bucket, and this again",
-        patience.as_secs_f64(),
-        part.of()
-    )
 }
 
 /// A part at work.
@@ -92,111 +98,96 @@ struct Contributor<'a> {
     store: &'a ReleaseStore,
     part: Part,
     work: &'a Work,
-    /// Attempts that nobody holds any more, or that another publisher has overtaken.
-    over: HashSet<Attempt>,
-    /// Attempts in which this part's report is there, with it.
-    reported: Vec<(AttemptPlan, PartReport)>,
+    history: History<'a>,
+    /// Attempts whose snapshot nobody holds any more. They may be about to be committed.
+    lost: HashSet<Attempt>,
+    /// What this part has brought to which attempts.
+    reported: HashMap<Attempt, PartReport>,
 }
 
-/// Who leads.
-enum Led {
+/// What a look around has shown.
+enum Step {
+    /// The run has ended.
+    Ended(End),
     /// An open attempt has this part's report.
-    Open,
-    /// The committer of an open attempt says that this release is up to date.
-    UpToDate(ReleaseNumber),
-    /// No attempt is open.
-    Nobody,
+    Led,
+    /// Nobody leads, or it was not looked for.
+    Waits,
 }
 
 impl Contributor<'_> {
-    /// The release that one of the attempts was committed as, and what this part has brought.
-    async fn committed(&mut self) -> anyhow::Result<Option<(ReleaseNumber, PartReport)>> {
-        let mut waiting = Vec::new();
-        // The newest first: if that was committed, it is what took the others' number.
-        for (plan, report) in std::mem::take(&mut self.reported).into_iter().rev() {
-            match self.store.manifest(plan.number()).await {
-                Ok(Some(manifest)) if manifest.attempt == plan.attempt => {
-                    return Ok(Some((manifest.number, report)));
-                }
-                Ok(Some(_)) | Err(ReleaseError::Collected { .. }) => {
-                    tracing::warn!(
-                        "another publisher committed release {} first; waiting for the next attempt",
-                        plan.number()
-                    );
-                    self.over.insert(plan.attempt);
-                }
-                Ok(None) => waiting.push((plan, report)),
-                Err(error) => return Err(error.into()),
-            }
+    /// Looks whether the run has ended, and where that is `due`, makes sure that the newest attempt that is open has this
+    /// part's report.
+    async fn step(&mut self, due: bool) -> anyhow::Result<Step> {
+        if due {
+            self.history.read().await?;
         }
-        waiting.reverse();
-        self.reported = waiting;
-        Ok(None)
+        if let Some(end) = self.history.end().await? {
+            return Ok(Step::Ended(end));
+        }
+        if due && self.is_led().await? { Ok(Step::Led) } else { Ok(Step::Waits) }
     }
 
-    /// Makes sure that the newest attempt that is open has this part's report.
-    async fn work(&mut self) -> anyhow::Result<Led> {
-        for attempt in self.store.attempts().await? {
-            if self.over.contains(&attempt) {
+    async fn is_led(&mut self) -> anyhow::Result<bool> {
+        for plan in self.history.open().to_vec() {
+            if self.lost.contains(&plan.attempt) {
                 continue;
             }
-            if let Some((plan, _)) = self.reported.iter().find(|(plan, _)| plan.attempt == attempt) {
-                match self.shared.is_held(&plan.exported).await? {
-                    true => return Ok(Led::Open),
-                    // It may be about to be committed.
-                    false => continue,
-                }
+            let is_open = match self.reported.contains_key(&plan.attempt) {
+                true => self.shared.is_held(&plan.exported).await?,
+                false => self.take_part(&plan).await?,
+            };
+            if is_open {
+                return Ok(true);
             }
-            if let Some(led) = self.take_part(&attempt).await? {
-                return Ok(led);
-            }
-            self.over.insert(attempt);
+            self.lost.insert(plan.attempt);
         }
-        Ok(Led::Nobody)
+        Ok(false)
     }
 
-    /// Does what there is to do in an attempt; `None` where it is over.
-    async fn take_part(&mut self, attempt: &Attempt) -> anyhow::Result<Option<Led>> {
-        let plan = match self.store.attempt_plan(attempt).await {
-            Ok(Some(plan)) => plan,
-            Ok(None) => return Ok(None),
-            Err(error @ ReleaseError::Different { .. }) => {
-                tracing::warn!("{}; it is passed over", error.for_a_log());
-                return Ok(None);
-            }
-            Err(error) => return Err(error.into()),
-        };
-        let Some(reader) = self.shared.import(&plan.exported, &plan.source).await? else { return Ok(None) };
-        self.check(&plan)?;
-        let report = match self.store.report(&plan, self.part).await? {
+    /// Does what there is to do in an attempt; `false` where it is over.
+    async fn take_part(&mut self, plan: &AttemptPlan) -> anyhow::Result<bool> {
+        let Some(reader) = self.shared.import(&plan.exported, &plan.source).await? else { return Ok(false) };
+        self.check(plan)?;
+        let report = match self.store.report(plan, self.part).await? {
             Some(report) => report,
             None => {
                 let base = match plan.base {
                     Some(number) => match self.store.manifest(number).await {
                         Ok(Some(base)) => Some(base),
                         // A collection has given it up, behind a fence that overtakes the attempt.
-                        Err(ReleaseError::Collected { .. }) => return Ok(None),
+                        Err(ReleaseError::Collected { .. }) => return Ok(false),
                         Ok(None) => return Err(ReleaseError::Absent(number).into()),
                         Err(error) => return Err(error.into()),
                     },
                     None => None,
                 };
-                self.render(&plan, base.as_ref(), reader).await?
+                self.render(plan, base.as_ref(), reader).await?
             }
         };
-        if let Some(base) = plan.base.filter(|_| plan.up_to_date) {
-            return Ok(Some(Led::UpToDate(base)));
-        }
-        self.reported.push((plan, report));
-        Ok(Some(Led::Open))
+        self.reported.insert(plan.attempt.clone(), report);
+        Ok(true)
+    }
+
+    /// What this part has to say of the end.
+    fn outcome(&self, end: &End, run: &RunName, started: Instant) -> PartOutcome {
+        let part = self.part;
+        let (number, report) = match end {
+            End::Committed(number, attempt) => (*number, self.reported.get(attempt)),
+            End::UpToDate(number) => (*number, None),
+        };
+        let Some(report) = report else { return PartOutcome::Ended(part, end.told(run)) };
+        let uploaded = report.shards.iter().filter(|shard| shard.key.attempt == report.attempt).count();
+        let (shards, elapsed) = (report.shards.len(), started.elapsed());
+        PartOutcome::Committed { part, number, shards, uploaded, elapsed }
     }
 
     fn check(&self, plan: &AttemptPlan) -> anyhow::Result<()> {
-        let AttemptPlan { attempt, parts, renderer, encoder, .. } = plan;
+        let AttemptPlan { run, attempt, parts, renderer, encoder, .. } = plan;
         if *parts != self.part.of() {
             bail!(
-                "the publication that is open, attempt {attempt}, has {parts} parts, and this is part {}; give the same \
-                 number to --parts and to each --part",
+                "the publication that is open, attempt {attempt} of run {run}, has {parts} parts, and this is part {}; \
+                 give the same number to --parts and to each --part",
                 self.part
             );
         }
@@ -224,7 +215,15 @@ impl Contributor<'_> {
         let shards = self.work.during(Phase::Render, pipeline::run(reader, share, &shelf, &progress)).await?;
         progress.finish_and_clear();
         let report = PartReport::new(plan, self.part, width, &prefixes, shards);
-        self.store.hand_in(&report).await?;
+        self.store.hand_in(&plan.run, &report).await?;
         Ok(report)
+    }
+}
+
+/// Whether it is the database or the store that may be itself again the next time.
+fn may_pass(error: &anyhow::Error) -> bool {
+    match error.downcast_ref() {
+        Some(error) => matches!(error, SourceError::Unavailable(_)),
+        None => error.downcast_ref().is_some_and(ReleaseError::may_pass),
     }
 }

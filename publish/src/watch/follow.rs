@@ -19,8 +19,8 @@ use super::{
 };
 use crate::{
     metrics::{Ending, Part, Record},
-    plan,
-    publication::{self, Publisher},
+    plan, publication,
+    publisher::Publisher,
     summary::Outcome,
 };
 

@@ -3,13 +3,27 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     super::{Attempt, FORMAT, Manifest, ReleaseNumber, ShardEntry, ShardKey},
-    Part,
+    Part, RunName,
 };
 use crate::{
     shard::{ENCODER, Width},
     source::Origin,
     student::RENDERER,
 };
+
+/// What was current when a run began, whoever of its committers and however late commits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunStart {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// The run.
+    pub run: RunName,
+    /// The release that was current then, if there was one.
+    pub current: Option<ReleaseNumber>,
+    /// Its hour.
+    pub not_before: Option<Timestamp>,
+}
 
 /// What one attempt to publish in parts sets out to do. Everything else follows from it: who reads the same snapshot
 /// and the same base comes to the same shards.
@@ -18,6 +32,8 @@ use crate::{
 pub struct AttemptPlan {
     /// [`FORMAT`].
     pub format: u32,
+    /// The run that it is made for.
+    pub run: RunName,
     /// The attempt. It is part of the key of everything that is written for it, and of the release that it commits.
     pub attempt: Attempt,
     /// How many parts share the work.
@@ -36,7 +52,7 @@ pub struct AttemptPlan {
     pub renderer: u32,
     /// The version of the frames.
     pub encoder: String,
-    /// Whether the base says all of this already: nothing will be committed.
+    /// Whether the base says all of this already. Then nothing is committed, and the run has ended with this.
     pub up_to_date: bool,
 }
 
@@ -60,9 +76,22 @@ pub struct PartReport {
     pub empty: Vec<u32>,
 }
 
+impl RunStart {
+    /// The start of a run that finds this release.
+    pub fn of(run: RunName, current: Option<&Manifest>) -> Self {
+        Self {
+            format: FORMAT,
+            run,
+            current: current.map(|current| current.number),
+            not_before: current.and_then(|current| current.not_before),
+        }
+    }
+}
+
 impl AttemptPlan {
     /// A plan for a snapshot that was exported under this name.
     pub fn new(
+        run: RunName,
         parts: u16,
         base: Option<&Manifest>,
         missing: Vec<ShardKey>,
@@ -71,6 +100,7 @@ impl AttemptPlan {
     ) -> Self {
         Self {
             format: FORMAT,
+            run,
             attempt: Attempt::random(),
             parts,
             created: Timestamp::now(),

@@ -16,6 +16,10 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 #[async_trait]
 impl SharedSnapshots for PostgresSource {
+    async fn reach(&self) -> Result<(), SourceError> {
+        self.server.connect(Purpose::Bulk).await.map(drop)
+    }
+
     async fn export(&self) -> Result<Box<dyn ExportedSnapshot>, SourceError> {
         Ok(Box::new(PostgresSnapshot::export(&self.server).await?))
     }
