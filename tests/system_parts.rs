@@ -78,6 +78,11 @@ fn a_directory_that_all_of_them_reach_is_as_good_a_bucket() {
     assert!(board.publish_in_parts(2).starts_with("release 1: 3000 students in 4 shards; 4 shards uploaded"));
     board.edit("UPDATE students SET name = name || '+' WHERE id IN (7, 2007)");
     assert!(board.publish_in_parts(2).starts_with("release 2: 3000 students in 4 shards; 2 shards uploaded"));
+    eventually("nothing is left of it when it is collected, not even a folder", || {
+        board.run("publish", &["collect", "--delete", "--grace", "0s"]).succeeded();
+        let left = std::fs::read_dir(board.folder.path().join("bucket/parts")).unwrap().count();
+        (left == 0).then_some(())
+    });
 }
 
 #[test]

@@ -143,6 +143,9 @@ impl ReleaseStore {
             deleted.filter(|deleted| future::ready(!matches!(deleted, Err(Error::NotFound { .. }))));
         let deleted = deleted.try_for_each(|_| future::ready(Ok(())));
         deleted.await.map_err(ReleaseError::store("deleting", "what no release names"))?;
+        if let Some(bucket) = self.directory() {
+            litter::remove_emptied(bucket, doomed.objects.iter().map(|object| object.location.as_ref()));
+        }
         litter::remove(&doomed.litter)
     }
 

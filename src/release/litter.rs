@@ -43,6 +43,18 @@ pub(super) fn remove(litter: &[Litter]) -> Result<(), ReleaseError> {
     })
 }
 
+/// Removes the folders below `parts/` that are empty without the files that were deleted under these keys: each attempt
+/// has its own, which nobody comes back to.
+pub(super) fn remove_emptied<'a>(bucket: &Path, deleted: impl Iterator<Item = &'a str>) {
+    let parts = bucket.join(parts::FOLDER);
+    for key in deleted.filter(|key| parts::is_below(key)) {
+        let file = bucket.join(key);
+        let folders = file.ancestors().skip(1).take_while(|folder| *folder != parts);
+        // One that is not empty stays, and so do those above it.
+        folders.map(fs::remove_dir).take_while(Result::is_ok).for_each(drop);
+    }
+}
+
 fn walk(folder: &Path, visit: &mut impl FnMut(&Path, &fs::Metadata) -> io::Result<()>) -> io::Result<()> {
     let entries = match fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
