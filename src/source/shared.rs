@@ -33,6 +33,6 @@ pub trait ExportedSnapshot: SnapshotReader {
 
     /// Makes sure that it is still held, and keeps it. To be called about once a second: a holder that is not heard of
     /// for a minute, because the machine is frozen or cut off, loses it, and stands in nobody's way. An error means that
-    /// it is lost.
+    /// it is lost, or is to be given up: somebody waits to have a table alone, and nobody else can open it meanwhile.
     async fn hold(&mut self) -> Result<(), SourceError>;
 }

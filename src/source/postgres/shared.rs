@@ -50,7 +50,7 @@ impl ExportedSnapshot for PostgresSnapshot {
     }
 
     async fn hold(&mut self) -> Result<(), SourceError> {
-        timeout(PATIENCE, self.ping()).await.map_err(late)?
+        timeout(PATIENCE, self.keep()).await.map_err(late)?
     }
 }
 

@@ -1,7 +1,7 @@
 use std::{ops::RangeInclusive, sync::LazyLock};
 
 use async_trait::async_trait;
-use sqlx::{Connection, PgConnection, Row};
+use sqlx::{PgConnection, Row};
 use tokio::sync::mpsc;
 
 use super::{
@@ -13,7 +13,7 @@ use super::{
     log,
     read::read,
     schema,
-    transaction::{import, lock_tables},
+    transaction::{import, is_waited_for, lock_tables},
 };
 use crate::{
     changes::{ChangeLog, Snapshot},
@@ -97,8 +97,16 @@ impl PostgresSnapshot {
         &self.exported
     }
 
-    pub(super) async fn ping(&mut self) -> Result<(), SourceError> {
-        Ok(self.leader.ping().await?)
+    /// Hears from the database that it is there, and gives way to who waits for its tables.
+    pub(super) async fn keep(&mut self) -> Result<(), SourceError> {
+        match is_waited_for(&mut self.leader).await? {
+            false => Ok(()),
+            true => Err(SourceError::Unavailable(
+                "somebody has waited for 10 s to lock a table, most likely for a TRUNCATE, and the snapshot is given up \
+                 for that"
+                    .to_owned(),
+            )),
+        }
     }
 
     async fn take_with(server: &Server, streams: usize) -> Result<Self, SourceError> {

@@ -26,16 +26,36 @@ pub(super) async fn lock_tables(
     let mut connections: Vec<_> = [leader].into_iter().chain(followers).collect();
     let mut tries = 1;
     loop {
-        match try_to_lock_tables(&mut connections).await {
-            Err(error) if tries < TRIES && is_lock_timeout(&error) => {}
+        let mut begun = 0;
+        match try_to_lock_tables(&mut connections, &mut begun).await {
+            Err(error) if is_lock_timeout(&error) && tries < TRIES => {}
+            Err(error) if is_lock_timeout(&error) => {
+                return Err(SourceError::Unavailable(format!(
+                    "{error}, {TRIES} times: somebody locks the tables, or waits to lock them until a publication has \
+                     ended, most likely for a TRUNCATE; let it end, or give it a lock_timeout"
+                )));
+            }
             locked => return Ok(locked?),
         }
-        for connection in &mut connections {
+        for connection in connections.iter_mut().take(begun) {
             sqlx::raw_sql("ROLLBACK").execute(&mut **connection).await?;
         }
         tokio::time::sleep(PAUSE).await;
         tries += 1;
     }
+}
+
+/// Whether somebody has waited for so long to have one of the tables alone: until then nobody else gets its lock, the
+/// look-ups and those who are to read the same snapshot included.
+pub(super) async fn is_waited_for(connection: &mut PgConnection) -> Result<bool, SourceError> {
+    let asked = sqlx::query_scalar(
+        "SELECT EXISTS (SELECT FROM pg_locks \
+         WHERE NOT granted AND mode = 'AccessExclusiveLock' AND waitstart < clock_timestamp() - interval '10 s' \
+         AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
+         AND relation IN ('students'::regclass, 'natural_science_results'::regclass, \
+                          'social_science_results'::regclass, 'changes'::regclass, 'data_set'::regclass))",
+    );
+    Ok(asked.fetch_one(connection).await?)
 }
 
 /// Lets a transaction that has seen nothing yet see an exported snapshot. `false` where nobody holds it any more.
@@ -52,8 +72,13 @@ pub(super) async fn import(connection: &mut PgConnection, exported: &str) -> Res
     }
 }
 
-async fn try_to_lock_tables(connections: &mut [&mut PgConnection]) -> Result<(), sqlx::Error> {
+/// Counts the transactions that it begins.
+async fn try_to_lock_tables(
+    connections: &mut [&mut PgConnection],
+    begun: &mut usize,
+) -> Result<(), sqlx::Error> {
     for connection in connections {
+        *begun += 1;
         for statement in ["BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY", LOCK_TIMEOUT, LOCK] {
             sqlx::raw_sql(statement).execute(&mut **connection).await?;
         }
