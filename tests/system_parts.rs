@@ -86,40 +86,6 @@ fn a_directory_that_all_of_them_reach_is_as_good_a_bucket() {
 }
 
 #[test]
-fn whoever_comes_when_nothing_has_changed_hears_of_it_at_once_whenever_that_is() {
-    let board = Board::new("nothing-to-do").seeded(3_000);
-    board.publish();
-    let run = board.a_run();
-    assert!(succeeds(run.committer(2)).starts_with("release 1 is up to date"), "it waits for nobody");
-    assert_eq!(succeeds(run.part("0/2")), format!("part 0/2: {}", run.was_up_to_date(1)));
-    // That was what this run had to find out. What comes later is for another one.
-    board.edit("UPDATE students SET name = name || '+' WHERE id = 7");
-    assert_eq!(succeeds(run.part("1/2")), format!("part 1/2: {}", run.was_up_to_date(1)));
-    assert_eq!(succeeds(run.committer(2)), run.was_up_to_date(1));
-    assert_eq!(board.releases(), [1]);
-    assert!(board.publish_in_parts(2).starts_with("release 2: "));
-}
-
-#[test]
-fn whoever_is_started_again_behind_the_commit_ends_at_once_whatever_has_come_since() {
-    let board = Board::new("behind").seeded(3_000);
-    let run = board.a_run();
-    let (committer, parts) = (run.committer(2), run.parts(2));
-    for part in parts {
-        assert!(succeeds(part).contains("release 1 is committed"));
-    }
-    assert!(succeeds(committer).starts_with("release 1: "));
-    board.edit("UPDATE students SET name = name || '+' WHERE id = 7");
-    for _ in 0..2 {
-        assert_eq!(succeeds(run.part("0/2")), format!("part 0/2: {}", run.is_already(1)));
-        assert_eq!(succeeds(run.committer(2)), run.is_already(1));
-        board.publish();
-    }
-    assert_eq!(board.releases(), [1, 2]);
-    assert_eq!(run.attempts().len(), 1, "a run that has ended makes no attempt");
-}
-
-#[test]
 fn an_hour_is_for_the_committer_to_set_and_a_rollback_ends_with_the_publication() {
     let board = Board::new("hour").seeded(3_000);
     let run = board.a_run();

@@ -14,9 +14,9 @@ use std::time::Instant;
 
 use support::{
     board::Board,
-    parted::{Run, succeeds},
+    parted::{has_ended, succeeds},
 };
-use system::{Instants, Watcher, eventually};
+use system::{Instants, eventually};
 
 /// Touches every shard, in most of its students.
 const MUCH: &str = "UPDATE students SET name = name || '+' WHERE id % 2 = 0";
@@ -27,15 +27,6 @@ fn published(bucket: &str) -> Board {
     board.publish();
     board.edit(MUCH);
     board
-}
-
-/// Waits until a part has ended well with a release, to which it has brought something or to which it came too late.
-#[track_caller]
-fn has_ended(part: Watcher, run: &Run<'_>, release: u64) {
-    let said = succeeds(part);
-    let is_told =
-        said.contains(&format!("release {release} is committed")) || said.ends_with(&run.is_already(release));
-    assert!(is_told, "{said}");
 }
 
 /// Ends the session that holds the snapshot of the open attempt: of all the oldest transaction.
@@ -253,66 +244,5 @@ fn a_collection_in_between_takes_nothing_from_what_is_committed() {
         assert!(succeeds(part).contains("is committed"));
     }
     assert!(succeeds(committer).starts_with("release "));
-    board.is_what_the_database_holds();
-}
-
-#[test]
-fn of_two_committers_of_one_run_one_commits_and_the_other_hears_of_it() {
-    let board = published("two-committers");
-    let run = board.a_run();
-    let committers = [run.committer(2), run.committer(2)];
-    for part in run.parts(2) {
-        has_ended(part, &run, 2);
-    }
-    let mut said = committers.map(succeeds);
-    said.sort();
-    assert!(said[0].starts_with("release 2: ") && said[1] == run.is_already(2), "{said:?}");
-    assert_eq!(board.releases(), [1, 2]);
-    board.is_what_the_database_holds();
-}
-
-#[test]
-fn two_runs_at_once_share_no_parts_and_both_end_well() {
-    let board = published("two-runs");
-    let runs = [board.a_run(), board.a_run()];
-    let committers = runs.each_ref().map(|run| run.committer(2));
-    let attempts = runs.each_ref().map(|run| run.next_attempt(&[]));
-    let parts = runs.each_ref().map(|run| run.parts(2));
-    let said = committers.map(succeeds);
-    assert!(said.iter().any(|said| said.starts_with("release 2: ")), "{said:?}");
-    let winner = usize::from(said[1].starts_with("release 2: "));
-    assert!(said[1 - winner].starts_with("release 2 is up to date"), "{said:?}");
-    assert_eq!(board.manifest(2)["attempt"], attempts[winner]);
-    for (place, parts) in parts.into_iter().enumerate() {
-        for part in parts {
-            match place == winner {
-                true => has_ended(part, &runs[place], 2),
-                false => assert!(succeeds(part).ends_with(&runs[place].was_up_to_date(2))),
-            }
-        }
-    }
-    board.is_what_the_database_holds();
-}
-
-#[test]
-fn a_frozen_committer_loses_the_number_and_not_the_release() {
-    let board = published("frozen");
-    let run = board.a_run();
-    let mut frozen = run.committer(2);
-    let attempt = run.next_attempt(&[]);
-    let first = run.part("0/2");
-    run.reported(&attempt, 0);
-    frozen.signal("STOP");
-    let second = run.committer(2);
-    let next = run.next_attempt(std::slice::from_ref(&attempt));
-    run.reported(&next, 0);
-    let last = run.part("1/2");
-    for part in [first, last] {
-        assert!(succeeds(part).contains("release 2 is committed"));
-    }
-    assert!(succeeds(second).starts_with("release 2: "));
-    frozen.signal("CONT");
-    assert_eq!(succeeds(frozen), run.is_already(2));
-    assert_eq!(board.releases(), [1, 2]);
     board.is_what_the_database_holds();
 }

@@ -130,6 +130,15 @@ pub(crate) fn succeeds(mut program: Watcher) -> String {
     eventually("what it said has arrived", || program.said().first().cloned())
 }
 
+/// Waits until a part has ended well with a release, to which it has brought something or to which it came too late.
+#[track_caller]
+pub(crate) fn has_ended(part: Watcher, run: &Run<'_>, release: u64) {
+    let said = succeeds(part);
+    let is_told =
+        said.contains(&format!("release {release} is committed")) || said.ends_with(&run.is_already(release));
+    assert!(is_told, "{said}");
+}
+
 /// Waits until a program has failed, and said all of this.
 #[track_caller]
 pub(crate) fn fails(mut program: Watcher, words: &[&str]) {
