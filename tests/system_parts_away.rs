@@ -16,7 +16,7 @@ use support::{
     board::Board,
     parted::{fails, succeeds},
 };
-use system::sealed;
+use system::{eventually, sealed};
 
 /// A board with one release, of which everything has changed.
 fn published(bucket: &str) -> Board {
@@ -82,13 +82,19 @@ fn a_committer_gives_way_to_who_waits_for_a_table_and_starts_over() {
     let run = board.a_run();
     let committer = run.committer(1);
     let attempt = run.next_attempt(&[]);
-    thread::scope(|scope| {
+    let is_waiting = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock' \
+                      AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))::text";
+    let part = thread::scope(|scope| {
         // What a TRUNCATE does that has no lock_timeout.
         scope.spawn(|| board.edit("BEGIN; LOCK TABLE students IN ACCESS EXCLUSIVE MODE; COMMIT"));
+        eventually("somebody waits for a table", || (board.value(is_waiting) == "true").then_some(()));
+        let part = run.part("0/1");
         committer.logs_within(Duration::from_secs(30), "most likely for a TRUNCATE");
+        part
     });
     let next = run.next_attempt(&[attempt]);
-    assert!(succeeds(run.part("0/1")).contains("release 2 is committed"));
+    assert_eq!(part.logged("no transaction in progress"), 0, "{}", part.log());
+    assert!(succeeds(part).contains("release 2 is committed"));
     assert!(succeeds(committer).starts_with("release 2: "));
     assert_eq!(board.manifest(2)["attempt"], next);
     board.is_what_the_database_holds();
