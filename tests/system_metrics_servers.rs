@@ -8,7 +8,7 @@ mod support {
 }
 mod system;
 
-use std::{fs, process::Command, thread, time::Duration};
+use std::{fs, process::Command, time::Duration};
 
 use support::servers::{Postgres, Redis};
 use system::{Metrics, Nation, Ran, Server, program, within};
