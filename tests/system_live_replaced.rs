@@ -5,10 +5,11 @@
 
 mod system;
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, time::Duration};
 
+use jiff::{SignedDuration, Timestamp};
 use rusqlite::Connection;
-use system::{Nation, Server, eventually};
+use system::{Nation, Server, eventually, within};
 
 const HIT: &str = "results-day;hit";
 
@@ -293,10 +294,12 @@ fn a_backup_from_before_the_release_is_not_forgotten_by_a_restart_without_a_data
 }
 
 fn shows(server: &Server, release: u64, nation: &Nation, id: u32) {
+    let document = nation.document(id);
     eventually("the bucket's release is served", || {
-        (server.get("/release.json").json()["release"] == release).then_some(())
+        let answer = server.student(id);
+        let is_it = answer.body == document && answer.header("cache-status") == Some(HIT);
+        (is_it && server.get("/release.json").json()["release"] == release).then_some(())
     });
-    assert_eq!(server.serves(id, &nation.document(id)), HIT);
 }
 
 #[test]
@@ -322,8 +325,38 @@ fn what_an_earlier_server_left_of_another_bucket_is_not_gone_on_with() {
     nation.correct(9);
     nation.publish();
     let server = server.start_again();
-    eventually("the other release of that number is served", || {
-        (server.student(9).body == nation.document(9)).then_some(())
-    });
     shows(&server, 1, &nation, 9);
+}
+
+#[test]
+fn a_bucket_that_is_begun_anew_without_the_hour_shows_nothing_before_it() {
+    let nation = Nation::seeded(1, 3_000);
+    let hour = Timestamp::now() + SignedDuration::from_secs(12);
+    nation.run("publish", &["--not-before", &hour.to_string()]).succeeded();
+    let server = nation.serve().ready();
+    assert_eq!(server.student(9).problem(), "embargoed");
+    fs::remove_dir_all(nation.bucket()).unwrap();
+    nation.correct(9);
+    // As a watcher would that knew nothing of the hour.
+    nation.run("publish", &[]).succeeded();
+    server.logs("would be seen before its hour");
+    assert_eq!(server.student(9).problem(), "embargoed");
+    assert_eq!(server.metrics().value("serve_release_lost"), 1.0);
+    within(Duration::from_secs(30), "the hour has come", || (server.student(9).status == 200).then_some(()));
+    assert!(Timestamp::now() >= hour);
+    shows(&server, 1, &nation, 9);
+}
+
+#[test]
+fn a_newest_release_that_is_deleted_takes_no_server_back_to_the_one_before() {
+    let nation = Nation::published();
+    nation.correct(9);
+    nation.publish();
+    let server = nation.serve_static().serving(2);
+    fs::remove_file(nation.manifest_path(2)).unwrap();
+    server.logs("was read from the database before it");
+    assert_eq!(server.serves(9, &nation.document(9)), HIT);
+    nation.correct(9);
+    nation.publish();
+    shows(&server, 2, &nation, 9);
 }

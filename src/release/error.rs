@@ -42,6 +42,19 @@ pub enum ReleaseError {
         "the bucket holds no release, where it held release {0}; if it was emptied, publish, and otherwise bring it back"
     )]
     Emptied(ReleaseNumber),
+    /// The release that there was is gone, and what there is now is not to be taken for it.
+    #[error(
+        "the bucket held release {lost}, which is gone; release {found}, which is there now, {problem}, so release {lost} \
+         is held on to: bring it back, or publish what is to take its place"
+    )]
+    Lost {
+        /// The release that was there.
+        lost: ReleaseNumber,
+        /// The current one.
+        found: ReleaseNumber,
+        /// Why it is not taken.
+        problem: &'static str,
+    },
     /// There was such a release, and it was collected.
     #[error("release {number} was collected at {collected}: only its number is left")]
     Collected {

@@ -40,7 +40,8 @@ impl Followed {
         let unanswered = matches!(error, CacheError::Release(error) if ReleaseError::is_unanswered(error));
         self.store_answers.store(!unanswered, Relaxed);
         if !unanswered {
-            let lost = matches!(error, CacheError::Release(ReleaseError::Emptied(_)));
+            let lost =
+                matches!(error, CacheError::Release(ReleaseError::Emptied(_) | ReleaseError::Lost { .. }));
             self.release_lost.store(lost, Relaxed);
         }
     }

@@ -158,16 +158,31 @@ impl ReleaseFollower {
         }
     }
 
-    /// The store's current release, if it is not this one. Never back to a smaller number because of a stale listing; but
-    /// where this release is not in the bucket, somebody began the bucket anew, and its releases are what is served.
+    /// The store's current release, if it is not this one. Never back to a smaller number because of a stale listing. But
+    /// where this release is not in the bucket, somebody began the bucket anew, and its releases are what is served: unless
+    /// they know less, or would be seen before the hour that is waited for.
     async fn newer(&self, than: Option<&LoadedRelease>) -> Result<Option<Manifest>, ReleaseError> {
         let current = self.store.current().await?;
         let Some(than) = than else { return Ok(current) };
         let found = current.ok_or(ReleaseError::Emptied(than.manifest.number))?;
-        let is_newer = found.number > than.manifest.number
-            || !than.is_of_the_data_set_of(&found)
-            || !self.is_here(than).await?;
-        Ok(is_newer.then_some(found))
+        if !than.is_of_the_data_set_of(&found) {
+            return Ok(Some(found));
+        }
+        if self.is_here(than).await? {
+            return Ok((found.number > than.manifest.number).then_some(found));
+        }
+        let opens_earlier = match self.shared.serving().gate {
+            Gate::Closed(embargo) => found.not_before < Some(embargo.until),
+            Gate::Open => false,
+        };
+        let problem = if found.source.snapshot.xmax() < than.manifest.source.snapshot.xmax() {
+            "was read from the database before it"
+        } else if opens_earlier {
+            "would be seen before its hour"
+        } else {
+            return Ok(Some(found));
+        };
+        Err(ReleaseError::Lost { lost: than.manifest.number, found: found.number, problem })
     }
 
     /// Whether the bucket holds this very release, or held it until it was collected.
