@@ -166,7 +166,7 @@ fn a_row_that_breaks_the_rules_is_told_without_a_name_and_waited_for() {
         thread::sleep(Duration::from_millis(50));
     }
     assert!(!watcher.log().contains("2718"), "{}", watcher.log());
-    nation.run("publish", &[]).failed(1, &["student 2718"]);
+    nation.run("publish", &[]).failed(1, &["publish: a row is invalid; in a terminal the program names it"]);
     edit("UPDATE students SET sex = 'F' WHERE id = 2718");
     watcher.publishes(2);
     nation.verify_all();

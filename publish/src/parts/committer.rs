@@ -62,9 +62,9 @@ pub async fn commit(
         let began = match began {
             Some(began) => began,
             None => {
-                work.during(Phase::Probe, store.probe()).await?;
                 // Before anything can fail for which this is started again.
                 let start = store.begin_run(&RunStart::of(run.clone(), base.as_ref())).await?;
+                work.during(Phase::Probe, store.probe()).await?;
                 *began.insert(Began::from(&start))
             }
         };

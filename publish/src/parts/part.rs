@@ -53,6 +53,7 @@ pub async fn contribute(
         lost: HashSet::new(),
         reported: HashMap::new(),
     };
+    contributor.history.read().await?;
     // One listing, and one connection to the database. Early on they come more often, so that a part finds its attempt
     // in no more than a quarter over the time that the committer takes to open it.
     let is_due = |looked: Option<Instant>| {
@@ -66,7 +67,7 @@ pub async fn contribute(
             Ok(Step::Led) => (led, trouble) = (Instant::now(), None),
             Ok(Step::Waits) if due => trouble = None,
             Ok(Step::Waits) => {}
-            Err(error) if looked.is_some() && may_pass(&error) => {
+            Err(error) if may_pass(&error) => {
                 if trouble.is_none() {
                     tracing::warn!(error = for_a_log(&error), "this is tried again until it works");
                 }
